@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The environment of the programs in the kernel: see <jitney/env_user.h>. */
+#ifndef JITNEY_ENV_BPF_H
+#define JITNEY_ENV_BPF_H
+
+#include "maps.h"
+
+/* What an XDP or a tcx entry point hands to the one worker behind both. */
+struct jt_page {
+	struct jt_control *control;
+	void *ctx;
+	bool skb;
+};
+
+JT_INLINE const struct jt_geometry *jt_env_geometry(const struct jt_page *page)
+{
+	const struct jt_geometry *g = (const struct jt_geometry *)&jt_geometry;
+
+	JT_OPAQUE(g); /* known to the verifier, but not yet to the compiler */
+	return g;
+}
+
+JT_INLINE struct jt_control *jt_env_control(struct jt_page *page)
+{
+	return page->control;
+}
+
+JT_INLINE struct jt_extent *jt_env_extent(struct jt_page *page, __u32 number)
+{
+	return bpf_map_lookup_elem(&extents, &number);
+}
+
+JT_INLINE __u8 *jt_env_bank(struct jt_page *view, __u32 bank)
+{
+	return bpf_map_lookup_elem(&page, &bank);
+}
+
+JT_INLINE int jt_env_copy(struct jt_page *page, __u64 offset, __u8 *to, __u64 length)
+{
+	/* Said again where it is used: older verifiers forget it in between. */
+	JT_OPAQUE(length);
+	length = ((length - 1) & JT_RECORD_MAX) + 1;
+	if (length > JT_RECORD_MAX)
+		return -1;
+	return page->skb ? bpf_skb_load_bytes(page->ctx, offset, to, length) :
+			   bpf_xdp_load_bytes(page->ctx, offset, to, length);
+}
+
+/* bpf_csum_diff() takes at most this much at a time. */
+#define JT_SUM_MAX 512
+
+JT_INLINE __u64 jt_env_sum(struct jt_page *page, const __u8 *from, __u64 length)
+{
+	__u64 sum = 0, part, at;
+	__u32 i;
+
+	for (i = 0; i <= JT_RECORD_MAX / JT_SUM_MAX; i++) {
+		at = i * JT_SUM_MAX;
+		if (length <= at)
+			break;
+		part = length - at;
+		if (part > JT_SUM_MAX)
+			part = JT_SUM_MAX;
+		JT_OPAQUE(part);
+		part &= 2 * JT_SUM_MAX - 1;
+		if (part > JT_SUM_MAX)
+			break;
+		sum += (__u32)bpf_csum_diff(NULL, 0, (__be32 *)(from + at), part, 0);
+	}
+	return sum;
+}
+
+JT_INLINE __u64 jt_env_now(void)
+{
+	return bpf_ktime_get_ns();
+}
+
+#endif

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The slow part of a flow: whose addresses are these, and where does it lead?
+ * Done for the first packet of a flow, again after each change of guests,
+ * peers or addresses, and for every packet that has no template of its own.
+ */
+#ifndef JITNEY_LEARN_H
+#define JITNEY_LEARN_H
+
+#include <jitney/parse.h>
+#include "count.h"
+
+JT_INLINE void jt_address_set(struct jt_address *a, const void *bytes, int size, __u16 family)
+{
+	__builtin_memset(a, 0, sizeof(*a));
+	if (size == 6)
+		__builtin_memcpy(a->bytes, bytes, 6);
+	else if (size == 4)
+		__builtin_memcpy(a->bytes, bytes, 4);
+	else
+		__builtin_memcpy(a->bytes, bytes, 16);
+	a->family = family;
+	a->scope = JT_SCOPE_GUEST;
+}
+
+/* Source and destination of an IP header in a packet. Return: 0 or a reason. */
+JT_INLINE int jt_addresses_read(const __u8 *data, const __u8 *end, const struct jt_parsed *p,
+				struct jt_address *source, struct jt_address *dest)
+{
+	const struct jt_template *t = &p->key.header;
+	const __u8 *ip = data + sizeof(struct jt_eth);
+
+	if (t->kind == JT_TEMPLATE_UDP4) {
+		jt_address_set(source, &t->u.udp4.source, 4, JT_FAMILY_IPV4);
+		jt_address_set(dest, &t->u.udp4.dest, 4, JT_FAMILY_IPV4);
+		return JT_ABOARD;
+	}
+	if (t->kind == JT_TEMPLATE_UDP6) {
+		jt_address_set(source, t->u.udp6.source, 16, JT_FAMILY_IPV6);
+		jt_address_set(dest, t->u.udp6.dest, 16, JT_FAMILY_IPV6);
+		return JT_ABOARD;
+	}
+	if (p->payload == sizeof(struct jt_eth) + sizeof(struct jt_vlan))
+		ip += sizeof(struct jt_vlan);
+	if (t->u.ethernet.ethertype == jt_htons(JT_ETH_IPV4)) {
+		if (ip + sizeof(struct jt_ipv4) > end)
+			return JT_REASON_TRUNCATED;
+		jt_address_set(source, &((const struct jt_ipv4 *)ip)->source, 4, JT_FAMILY_IPV4);
+		jt_address_set(dest, &((const struct jt_ipv4 *)ip)->dest, 4, JT_FAMILY_IPV4);
+	} else {
+		if (ip + sizeof(struct jt_ipv6) > end)
+			return JT_REASON_TRUNCATED;
+		jt_address_set(source, ((const struct jt_ipv6 *)ip)->source, 16, JT_FAMILY_IPV6);
+		jt_address_set(dest, ((const struct jt_ipv6 *)ip)->dest, 16, JT_FAMILY_IPV6);
+	}
+	return JT_ABOARD;
+}
+
+/* Is the address this guest's? An unknown one becomes it, unless it is strict. */
+JT_INLINE int jt_address_own(const struct jt_address *a, struct jt_guest *guest, __u32 id)
+{
+	struct jt_place *place = bpf_map_lookup_elem(&addresses, a);
+	struct jt_place learned = {
+		.kind = JT_PLACE_GUEST,
+		.id = id,
+		.flags = JT_PLACE_LEARNED,
+		.until_ns = JT_NEVER_STALE,
+	};
+
+	if (place)
+		return place->kind == JT_PLACE_GUEST && place->id == id ? JT_ABOARD :
+									  JT_REASON_SPOOFED_IP;
+	if (guest->flags & JT_GUEST_STRICT)
+		return JT_REASON_SPOOFED_IP;
+	if (bpf_map_update_elem(&addresses, a, &learned, BPF_NOEXIST))
+		return JT_REASON_NO_ROOM;
+	jt_tell(JT_EVENT_LEARNED, id, bpf_ktime_get_ns());
+	return JT_ABOARD;
+}
+
+/* The guest's MAC is configured, or that of its first packet. */
+JT_INLINE int jt_mac_own(const struct jt_template *t, struct jt_guest *guest, __u32 id)
+{
+	__u64 mac = 0, old = JT_READ(guest->mac);
+	struct jt_address a;
+
+	__builtin_memcpy(&mac, t->source_mac, 6);
+	if (old == mac)
+		return JT_ABOARD;
+	if (old)
+		return JT_REASON_SPOOFED_MAC;
+	jt_address_set(&a, t->source_mac, 6, JT_FAMILY_MAC);
+	if (jt_address_own(&a, guest, id))
+		return JT_REASON_SPOOFED_MAC;
+	old = jt_cas(&guest->mac, 0, mac);
+	return !old || old == mac ? JT_ABOARD : JT_REASON_SPOOFED_MAC;
+}
+
+/* Where an address leads: kind and id of a route, 0 if nowhere that is known. */
+JT_INLINE __u64 jt_address_route(const struct jt_address *a)
+{
+	struct jt_place *place = bpf_map_lookup_elem(&addresses, a);
+
+	return place ? JT_ROUTE(0, place->kind, place->id) : 0;
+}
+
+/* Binds a cached route to its destination and to the state it was made from. */
+JT_INLINE __u32 jt_route_tag(const struct jt_template *t, __u32 generation)
+{
+	__u32 tag = generation, i;
+
+	for (i = 0; i < 10; i++)
+		tag = tag * 31 + t->u.words[i];
+	return tag;
+}
+
+/*
+ * jt_flow_resolve() - Check a packet's sources and find its way
+ * @data, @end:	the packet
+ * @route:	out: kind and id of a route
+ *
+ * A function of its own, called and not inlined: the stack is small.
+ *
+ * Return: JT_ABOARD, or why the packet must not or can not be carried.
+ */
+JT_NOINLINE int jt_flow_resolve(const __u8 *data, const __u8 *end, const struct jt_parsed *p,
+				struct jt_guest *guest, __u64 *route)
+{
+	const struct jt_template *t = &p->key.header;
+	struct jt_address source, dest;
+	int reason;
+
+	reason = jt_mac_own(t, guest, p->key.guest);
+	if (reason)
+		return reason;
+	reason = jt_addresses_read(data, end, p, &source, &dest);
+	if (reason)
+		return reason;
+	reason = jt_address_own(&source, guest, p->key.guest);
+	if (reason)
+		return reason;
+	jt_address_set(&source, t->dest_mac, 6, JT_FAMILY_MAC);
+	*route = jt_address_route(&source);
+	if (!*route)
+		*route = jt_address_route(&dest);
+	return JT_ABOARD;
+}
+
+#endif

@@ -1,0 +1,295 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * vif: what a guest sends. Small messages for guests behind a peer go into the
+ * page, those for guests of this machine to their vif; all else passes.
+ *
+ * One worker, an XDP and a tcx entry point. What it does not understand, or
+ * can't take now, goes the kernel's way: only a forged source is dropped.
+ */
+#include "env_bpf.h"
+#include "learn.h"
+#include <jitney/organize.h>
+
+#define JT_HEADERS_MAX 66 /* Ethernet, VLAN, IPv6, UDP */
+#define JT_GAP_LIMIT 4	  /* in units of the latency bound */
+#define JT_PROBE_NS 50000000ULL
+#define JT_LEGACY_NS 1000000000ULL
+#define JT_SAMPLE 64 /* one write in so many is timed */
+
+enum jt_verdict { JT_PASS, JT_DROP, JT_TAKEN, JT_SWITCH };
+
+struct jt_vif {
+	struct jt_page page;
+	const __u8 *data;
+	const __u8 *end;
+	__u64 total;
+	struct jt_guest *guest;
+	__u64 now; /* coarse: a few ms old */
+	__u32 ifindex; /* in: the vif; out, for JT_SWITCH: where to */
+	bool tagged;
+	__u16 vlan;
+};
+
+JT_INLINE int jt_pass(struct jt_vif *v, int reason)
+{
+	jt_count_reason(v->guest->reasons, reason);
+	return JT_PASS;
+}
+
+/* True while messages of the flow may still be on their way to the wire. */
+JT_INLINE bool jt_flow_aboard(struct jt_vif *v, struct jt_flow *flow)
+{
+	return JT_READ(flow->aboard_epoch) >= JT_READ(v->page.control->sent_epoch);
+}
+
+/*
+ * Is company to be expected for the first message to a peer in this cycle? If
+ * such messages are further apart than any may wait, it would wait alone.
+ */
+JT_INLINE bool jt_company(struct jt_vif *v, struct jt_peer *peer)
+{
+	__u64 bound = JT_READ(v->page.control->latency_ns), now, gap, mean;
+
+	if (JT_EPOCH(JT_READ(peer->open)) == (__u32)JT_READ(v->page.control->epoch))
+		return true;
+	now = bpf_ktime_get_ns();
+	gap = now - JT_READ(peer->first_ns);
+	if (gap > bound * JT_GAP_LIMIT)
+		gap = bound * JT_GAP_LIMIT;
+	mean = JT_READ(peer->gap_ns);
+	mean += gap / 2;
+	mean -= mean / 2;
+	JT_WRITE(peer->first_ns, now);
+	JT_WRITE(peer->gap_ns, mean);
+	return mean <= 2 * bound;
+}
+
+JT_INLINE void jt_probe(struct jt_vif *v, struct jt_peer *peer, __u32 id)
+{
+	if (v->now - JT_READ(peer->probed_ns) < JT_PROBE_NS)
+		return;
+	JT_WRITE(peer->probed_ns, v->now);
+	jt_tell(JT_EVENT_PROBE, id, v->now);
+}
+
+/* Wake the controller if it sleeps, or if the bank is full enough to leave. */
+JT_INLINE void jt_wake(struct jt_vif *v, __u32 id, bool opened)
+{
+	struct jt_control *c = v->page.control;
+	struct jt_bank *bank;
+	__u64 epoch, now;
+	__u32 rung;
+
+	if (JT_READ(c->asleep) && jt_cas(&c->asleep, 1, 0) == 1) {
+		now = bpf_ktime_get_ns();
+		jt_cas(&c->alive_until_ns, JT_NEVER_STALE, now + JT_WAKE_NS);
+		jt_tell(JT_EVENT_ABOARD, id, now);
+	}
+	if (!opened)
+		return;
+	epoch = JT_READ(c->epoch);
+	bank = jt_page_bank(&v->page, epoch);
+	if (!bank || JT_BANK_NEXT(JT_READ(bank->word)) < c->threshold)
+		return;
+	rung = JT_READ(c->rung_epoch);
+	if (rung != (__u32)epoch && jt_cas(&c->rung_epoch, rung, (__u32)epoch) == rung)
+		jt_tell(JT_EVENT_FULL, id, bpf_ktime_get_ns());
+}
+
+JT_INLINE int jt_take_aboard(struct jt_vif *v, const struct jt_message *m)
+{
+	__u64 length = m->parsed->length, count, start = 0;
+	int opened = 0, reason;
+
+	count = jt_fetch_add(&v->guest->offered, 1);
+	if (count % JT_SAMPLE == 0)
+		start = bpf_ktime_get_ns();
+	reason = jt_organize(&v->page, m, &opened);
+	if (reason == JT_REASON_COPY_FAILED) {
+		jt_count_reason(v->guest->reasons, reason);
+		return JT_DROP;
+	}
+	if (reason)
+		return jt_pass(v, reason);
+	if (start) {
+		jt_count(&v->guest->writes_ns, bpf_ktime_get_ns() - start);
+		jt_count(&v->guest->writes, 1);
+	}
+	jt_count(&v->guest->messages, 1);
+	jt_count(&v->guest->bytes, length);
+	jt_count(&m->flow->messages, 1);
+	jt_wake(v, m->parsed->key.guest, opened);
+	return JT_TAKEN;
+}
+
+/*
+ * A packet too large to wait for company goes on its own, and its flow for a
+ * while with it; but it must not pass others of its flow.
+ */
+JT_INLINE int jt_large(struct jt_vif *v, const struct jt_message *m)
+{
+	JT_WRITE(m->flow->legacy_until_ns, v->now + JT_LEGACY_NS);
+	if (!jt_flow_aboard(v, m->flow))
+		return JT_REASON_TOO_LARGE;
+	return jt_message_fits(m->parsed, m->peer) ? JT_ABOARD : JT_REASON_OVERTOOK;
+}
+
+JT_INLINE int jt_small(struct jt_vif *v, const struct jt_message *m)
+{
+	bool aboard = jt_flow_aboard(v, m->flow);
+
+	if (!jt_message_fits(m->parsed, m->peer))
+		return JT_REASON_TOO_LARGE;
+	if (!aboard && v->now < JT_READ(m->flow->legacy_until_ns))
+		return JT_REASON_MIXED_FLOW;
+	if (!jt_company(v, m->peer) && !aboard) {
+		jt_count(&v->guest->offered, 1);
+		return JT_REASON_CUT_THROUGH;
+	}
+	return JT_ABOARD;
+}
+
+JT_INLINE int jt_to_peer(struct jt_vif *v, struct jt_message *m)
+{
+	int reason;
+
+	m->peer = bpf_map_lookup_elem(&peers, &m->peer_id);
+	if (!m->peer)
+		return jt_pass(v, JT_REASON_NO_PEER);
+	if (v->now > JT_READ(m->peer->alive_until_ns)) {
+		jt_probe(v, m->peer, m->peer_id);
+		return jt_pass(v, JT_REASON_PEER_DOWN);
+	}
+	if (m->parsed->length > v->page.control->small)
+		reason = jt_large(v, m);
+	else
+		reason = jt_small(v, m);
+	return reason ? jt_pass(v, reason) : jt_take_aboard(v, m);
+}
+
+JT_INLINE int jt_to_guest(struct jt_vif *v, __u32 id)
+{
+	struct jt_guest *guest = bpf_map_lookup_elem(&guests, &id);
+
+	if (!guest || !(guest->flags & JT_GUEST_SWITCH) || !guest->ifindex)
+		return jt_pass(v, JT_REASON_NO_PEER);
+	v->ifindex = guest->ifindex;
+	jt_count_reason(v->guest->reasons, JT_REASON_LOCAL);
+	return JT_SWITCH;
+}
+
+JT_INLINE struct jt_flow *jt_flow_new(const struct jt_parsed *p)
+{
+	struct jt_flow fresh = {};
+
+	bpf_map_update_elem(&flows, &p->key, &fresh, BPF_ANY);
+	return bpf_map_lookup_elem(&flows, &p->key);
+}
+
+/* The flow's entry with a valid route; makes both if need be. */
+JT_INLINE int jt_flow_get(struct jt_vif *v, const struct jt_parsed *p, struct jt_flow **flow)
+{
+	__u32 tag = jt_route_tag(&p->key.header, JT_READ(v->page.control->generation));
+	__u64 route = 0;
+	int reason;
+
+	*flow = bpf_map_lookup_elem(&flows, &p->key);
+	if (*flow && JT_ROUTE_TAG(JT_READ((*flow)->route)) == tag &&
+	    p->key.header.kind != JT_TEMPLATE_ETHERNET)
+		return JT_ABOARD;
+	if (!*flow && p->length > v->page.control->small)
+		return JT_REASON_TOO_LARGE;
+	reason = jt_flow_resolve(v->data, v->end, p, v->guest, &route);
+	if (reason)
+		return reason;
+	if (!*flow)
+		*flow = jt_flow_new(p);
+	if (!*flow)
+		return JT_REASON_NO_ROOM;
+	JT_WRITE((*flow)->route, route | (__u64)tag << 32);
+	return JT_ABOARD;
+}
+
+JT_INLINE int jt_vif_work(struct jt_vif *v)
+{
+	struct jt_parsed parsed = {};
+	struct jt_message m = { .parsed = &parsed };
+	__u32 *id = bpf_map_lookup_elem(&vifs, &v->ifindex);
+	__u64 route;
+	int reason;
+
+	if (!id)
+		return JT_PASS;
+	v->guest = bpf_map_lookup_elem(&guests, id);
+	v->page.control = jt_control();
+	if (!v->guest || !v->page.control || JT_READ(v->page.control->magic) != JT_MAGIC)
+		return JT_PASS;
+	parsed.key.guest = *id;
+	reason = jt_parse(v->data, v->end, v->total, v->tagged, v->vlan, &parsed);
+	if (reason)
+		return jt_pass(v, reason);
+	v->now = bpf_ktime_get_coarse_ns();
+	if (v->now > JT_READ(v->page.control->alive_until_ns))
+		return jt_pass(v, JT_REASON_STALE);
+	reason = jt_flow_get(v, &parsed, &m.flow);
+	if (reason) {
+		jt_count_reason(v->guest->reasons, reason);
+		return reason == JT_REASON_SPOOFED_MAC || reason == JT_REASON_SPOOFED_IP ? JT_DROP :
+											   JT_PASS;
+	}
+	route = JT_READ(m.flow->route);
+	m.peer_id = JT_ROUTE_ID(route);
+	if (JT_ROUTE_KIND(route) == JT_PLACE_PEER)
+		return jt_to_peer(v, &m);
+	if (JT_ROUTE_KIND(route) == JT_PLACE_GUEST && parsed.length <= v->page.control->small)
+		return jt_to_guest(v, m.peer_id);
+	return jt_pass(v, JT_REASON_NO_PEER);
+}
+
+SEC("xdp.frags")
+int jitney_vif(struct xdp_md *ctx)
+{
+	struct jt_vif v = {
+		.page.ctx = ctx,
+		.data = (const __u8 *)(long)ctx->data,
+		.end = (const __u8 *)(long)ctx->data_end,
+		.ifindex = ctx->ingress_ifindex,
+	};
+
+	v.total = bpf_xdp_get_buff_len(ctx);
+	switch (jt_vif_work(&v)) {
+	case JT_PASS:
+		return XDP_PASS;
+	case JT_SWITCH:
+		return bpf_redirect(v.ifindex, 0);
+	}
+	return XDP_DROP;
+}
+
+SEC("tc")
+int jitney_vif_tcx(struct __sk_buff *skb)
+{
+	struct jt_vif v = {
+		.page = { .ctx = skb, .skb = true },
+		.ifindex = skb->ingress_ifindex,
+		.tagged = skb->vlan_present,
+		.vlan = jt_htons((__u16)skb->vlan_tci),
+		.total = skb->len,
+	};
+
+	if (skb->gso_size)
+		return TC_ACT_UNSPEC;
+	if (skb->data_end - skb->data < JT_HEADERS_MAX && skb->len > skb->data_end - skb->data)
+		bpf_skb_pull_data(skb, skb->len < JT_HEADERS_MAX ? skb->len : JT_HEADERS_MAX);
+	v.data = (const __u8 *)(long)skb->data;
+	v.end = (const __u8 *)(long)skb->data_end;
+	switch (jt_vif_work(&v)) {
+	case JT_PASS:
+		return TC_ACT_UNSPEC;
+	case JT_SWITCH:
+		return bpf_redirect(v.ifindex, 0);
+	}
+	return TC_ACT_SHOT;
+}
+
+char _license[] SEC("license") = "Dual BSD/GPL";

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The environment of programs in user space: where the page is, and how a
+ * payload and its checksum are read. Included before page.h and organize.h.
+ */
+#ifndef JITNEY_ENV_USER_H
+#define JITNEY_ENV_USER_H
+
+#include <time.h>
+#include "wire.h"
+
+/*
+ * One writer's view of a page. The geometry is the owner's own copy: what
+ * stands in the control area is never trusted for bounds. A view serves one
+ * thread; any number of views may look at the same page.
+ */
+struct jt_page {
+	struct jt_control *control;
+	struct jt_extent *extents;
+	__u8 *memory;
+	struct jt_geometry geometry;
+	const __u8 *packet; /* what jt_organize() reads the payload from */
+};
+
+JT_INLINE const struct jt_geometry *jt_env_geometry(const struct jt_page *page)
+{
+	return &page->geometry;
+}
+
+JT_INLINE struct jt_control *jt_env_control(struct jt_page *page)
+{
+	return page->control;
+}
+
+JT_INLINE struct jt_extent *jt_env_extent(struct jt_page *page, __u32 number)
+{
+	return number < page->geometry.banks * page->geometry.extents ? &page->extents[number] :
+									NULL;
+}
+
+JT_INLINE __u8 *jt_env_bank(struct jt_page *page, __u32 bank)
+{
+	return bank < page->geometry.banks ?
+		       page->memory + (size_t)bank * jt_bank_stride(&page->geometry) :
+		       NULL;
+}
+
+/* Return: 0, or -1 if the packet has no such bytes (BPF only). */
+JT_INLINE int jt_env_copy(struct jt_page *page, __u64 offset, __u8 *to, __u64 length)
+{
+	memcpy(to, page->packet + offset, length);
+	return 0;
+}
+
+/* One's complement sum over `length` bytes, a multiple of four. */
+JT_INLINE __u64 jt_env_sum(struct jt_page *page, const __u8 *from, __u64 length)
+{
+	__u64 sum = 0;
+	__u32 word;
+
+	(void)page;
+	for (; length; from += 4, length -= 4) {
+		memcpy(&word, from, sizeof(word));
+		sum += word;
+	}
+	return sum;
+}
+
+JT_INLINE __u64 jt_env_now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (__u64)t.tv_sec * 1000000000 + (__u64)t.tv_nsec;
+}
+
+#endif

@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The organizer: append a message to the open extent of its peer.
+ *
+ * A flow remembers where its template last went (its hint). If that is in the
+ * extent at hand and the bytes there are the flow's header, the message only
+ * names the template; otherwise template and message are reserved together,
+ * template first, so that in every frame a template stands before its use. A
+ * hint may be stale or torn: comparing the bytes makes any hint safe.
+ */
+#ifndef JITNEY_ORGANIZE_H
+#define JITNEY_ORGANIZE_H
+
+#include "page.h"
+#include "parse.h"
+
+#define JT_ORGANIZE_TRIES 6
+
+#define JT_HINT(epoch, number, offset) \
+	((__u64)(__u32)(epoch) << 32 | (__u64)(number) << 12 | (offset) >> 2)
+#define JT_HINT_EXTENT(hint) (((hint) >> 12) & 0xfffff)
+#define JT_HINT_OFFSET(hint) (((hint) & 0xfff) << 2)
+
+/* A message for the page: what the organizer needs to know of it. */
+struct jt_message {
+	const struct jt_parsed *parsed;
+	struct jt_flow *flow;
+	struct jt_peer *peer;
+	__u32 peer_id;
+};
+
+/* Number of the flow's template if it stands at the hint, else 0. */
+JT_INLINE __u32 jt_template_find(const __u8 *frame, const struct jt_geometry *g, __u64 hint,
+				 const struct jt_parsed *p)
+{
+	const __u32 *want = (const __u32 *)&p->key.header;
+	__u64 offset = JT_HINT_OFFSET(hint);
+	const __u32 *at;
+	__u32 head, vlan = p->key.header.flags & JT_TEMPLATE_VLAN;
+
+	if (offset >= g->extent_size)
+		return 0;
+	at = (const __u32 *)(frame + offset);
+	head = JT_READ(at[0]);
+	if ((head ^ jt_record_template(0, p->template_size)) & ~jt_htonl(0xff00))
+		return 0;
+	if (at[1] != want[0] || at[2] != want[1] || at[3] != want[2] || at[4] != want[3] ||
+	    at[5] != want[4])
+		return 0;
+	if (p->key.header.kind == JT_TEMPLATE_UDP4) {
+		if (at[6] != want[5] || at[7] != want[6] || (vlan && at[8] != want[14]))
+			return 0;
+	} else if (p->key.header.kind == JT_TEMPLATE_UDP6) {
+		if (at[6] != want[5] || at[7] != want[6] || at[8] != want[7] ||
+		    at[9] != want[8] || at[10] != want[9] || at[11] != want[10] ||
+		    at[12] != want[11] || at[13] != want[12] || at[14] != want[13] ||
+		    (vlan && at[15] != want[14]))
+			return 0;
+	} else if (vlan && at[6] != want[14]) {
+		return 0;
+	}
+	return (jt_ntohl(head) >> 8) & 0xff;
+}
+
+/* Write a template record; its head, written last, makes it valid. */
+JT_INLINE void jt_template_write(__u8 *at, const struct jt_parsed *p, __u32 number)
+{
+	const __u32 *from = (const __u32 *)&p->key.header;
+	__u32 *to = (__u32 *)at;
+	__u32 vlan = p->key.header.flags & JT_TEMPLATE_VLAN;
+	__u32 i;
+
+	for (i = 0; i < 5; i++)
+		to[1 + i] = from[i];
+	if (p->key.header.kind == JT_TEMPLATE_UDP4) {
+		to[6] = from[5];
+		to[7] = from[6];
+		if (vlan)
+			to[8] = from[14];
+	} else if (p->key.header.kind == JT_TEMPLATE_UDP6) {
+		for (i = 5; i < 14; i++)
+			to[1 + i] = from[i];
+		if (vlan)
+			to[15] = from[14];
+	} else if (vlan) {
+		to[6] = from[14];
+	}
+	JT_WRITE(to[0], jt_record_template(number, p->template_size));
+}
+
+/*
+ * The checksum that goes with the message. A kernel that leaves it to the
+ * device puts the folded pseudo header sum there; then it is completed. Should
+ * a complete checksum happen to have that value, completing it changes nothing.
+ */
+JT_INLINE __u16 jt_message_check(struct jt_page *page, const struct jt_parsed *p, const __u8 *payload)
+{
+	const struct jt_template *t = &p->key.header;
+	__u16 check = p->check, length = jt_htons((__u16)(p->length + sizeof(struct jt_udp)));
+	__u64 sum;
+
+	if (!p->pseudo || check != (__u16)p->pseudo)
+		return check;
+	sum = p->pseudo + t->u.udp4.source_port + t->u.udp4.dest_port + length;
+	sum += jt_env_sum(page, payload, JT_ALIGN4(p->length));
+	check = (__u16)~jt_sum_fold(sum);
+	return check ? check : 0xffff; /* RFC 768: zero means "none" */
+}
+
+/* Fill in what was reserved at `at`. Return: JT_ABOARD, or why it is lost. */
+JT_INLINE int jt_message_write(struct jt_page *page, const struct jt_parsed *p, __u8 *at,
+			       __u32 number)
+{
+	__u64 length = p->length;
+	__u32 *head = (__u32 *)at;
+	__u8 *payload = at + JT_RECORD_HEAD;
+	__u16 check;
+
+	if (length && jt_env_copy(page, p->payload, payload, length)) {
+		/* Still a record, so that the frame stays whole. */
+		JT_WRITE(*head, jt_record_padding(length));
+		return JT_REASON_COPY_FAILED;
+	}
+	check = jt_message_check(page, p, payload);
+	JT_WRITE(*head, jt_record_head(number, length, check));
+	return JT_ABOARD;
+}
+
+/* Append to extent `number`. Return: JT_ABOARD, a reason, or a jt_page_result. */
+JT_INLINE int jt_organize_into(struct jt_page *page, const struct jt_message *m, __u64 epoch,
+			       __u64 number)
+{
+	const struct jt_geometry *g = jt_env_geometry(page);
+	const struct jt_parsed *p = m->parsed;
+	struct jt_extent *x = jt_page_extent(page, number);
+	__u8 *frame = jt_page_frame(page, number);
+	__u64 hint = JT_READ(m->flow->hint), before, offset, size, template_size = 0;
+	__u32 template = 0;
+	int result;
+
+	if (!x || !frame)
+		return JT_PAGE_FULL;
+	if (JT_EPOCH(hint) == (__u32)epoch && JT_HINT_EXTENT(hint) == number)
+		template = jt_template_find(frame, g, hint, p);
+	if (!template)
+		template_size = JT_RECORD_HEAD + p->template_size;
+	size = template_size + JT_RECORD_HEAD + JT_ALIGN4(p->length);
+	result = jt_extent_reserve(x, (__u32)epoch, size, !template, m->peer->limit, &before);
+	if (result)
+		return result;
+	offset = JT_EXTENT_OFFSET(before);
+	JT_OPAQUE(offset);
+	if (offset >= g->extent_size)
+		return JT_PAGE_CLOSED; /* can't be: limit <= extent_size */
+	if (template_size) {
+		template = JT_EXTENT_TEMPLATES(before) + 1;
+		jt_template_write(frame + offset, p, template);
+	}
+	result = jt_message_write(page, p, frame + offset + template_size, template);
+	jt_extent_commit(x, size, result == JT_ABOARD);
+	if (template_size)
+		JT_WRITE(m->flow->hint, JT_HINT(epoch, number, offset));
+	return result;
+}
+
+/* True if the message and its template fit an empty frame to the peer. */
+JT_INLINE bool jt_message_fits(const struct jt_parsed *p, const struct jt_peer *peer)
+{
+	return p->length <= JT_RECORD_MAX - 3 &&
+	       peer->head + 2 * JT_RECORD_HEAD + p->template_size + JT_ALIGN4(p->length) <=
+		       peer->limit;
+}
+
+/*
+ * jt_organize() - Put a message into the page
+ * @page:	this thread's view; its packet is what @m->parsed was read from
+ * @m:		message that jt_message_fits(), its flow and peer
+ * @opened:	set to 1 if an extent was opened for it
+ *
+ * Return: JT_ABOARD, or the reason why the message is not in the page.
+ */
+JT_INLINE int jt_organize(struct jt_page *page, const struct jt_message *m, int *opened)
+{
+	__u64 epoch, open, number;
+	int i, result = JT_PAGE_OK;
+
+	for (i = 0; i < JT_ORGANIZE_TRIES; i++) {
+		epoch = JT_READ(jt_env_control(page)->epoch);
+		open = JT_READ(m->peer->open);
+		number = (__u32)open;
+		if (JT_EPOCH(open) != (__u32)epoch || result == JT_PAGE_CLOSED) {
+			result = jt_extent_open(page, m->peer, m->peer_id, epoch, open, &number);
+			if (result == JT_PAGE_FULL && jt_page_step(page, epoch))
+				return JT_REASON_PAGE_FULL;
+			if (result != JT_PAGE_OK)
+				continue;
+			*opened = 1;
+		}
+		result = jt_organize_into(page, m, epoch, number);
+		if (result == JT_ABOARD)
+			JT_WRITE(m->flow->aboard_epoch, epoch);
+		if (result >= 0)
+			return result;
+	}
+	return JT_REASON_CONTENDED;
+}
+
+#endif
