@@ -178,7 +178,8 @@ JT_INLINE int jt_to_guest(struct jt_vif *v, __u32 id)
 	return JT_SWITCH;
 }
 
-JT_INLINE struct jt_flow *jt_flow_new(const struct jt_parsed *p)
+/* Called, not inlined: its flow must not lie on the worker's stack. */
+JT_NOINLINE struct jt_flow *jt_flow_new(const struct jt_parsed *p)
 {
 	struct jt_flow fresh = {};
 

@@ -140,7 +140,8 @@ struct jt_bank {
 };
 
 #define JT_BANK_CLOSED (1ULL << 31)
-#define JT_BANK_NEXT(w) ((__u32)(w) & 0x7fffffffU)
+#define JT_BANK_NEXT_MASK 0x7fffffffULL
+#define JT_BANK_NEXT(w) ((__u32)((w) & JT_BANK_NEXT_MASK))
 #define JT_EPOCH(w) ((__u32)((w) >> 32))
 
 /*

@@ -29,9 +29,13 @@ struct jt_message {
 	__u32 peer_id;
 };
 
-/* Number of the flow's template if it stands at the hint, else 0. */
-JT_INLINE __u32 jt_template_find(const __u8 *frame, const struct jt_geometry *g, __u64 hint,
-				 const struct jt_parsed *p)
+/*
+ * Number of the flow's template if it stands at the hint, else 0. Hints are set
+ * behind the commit, so nobody writes there but one who wipes the extent, or has
+ * it in its next life; then jt_extent_reserve() finds another epoch.
+ */
+JT_INLINE JT_UNORDERED __u32 jt_template_find(const __u8 *frame, const struct jt_geometry *g,
+					      __u64 hint, const struct jt_parsed *p)
 {
 	const __u32 *want = (const __u32 *)&p->key.header;
 	__u64 offset = JT_HINT_OFFSET(hint);
@@ -149,9 +153,10 @@ JT_INLINE int jt_organize_into(struct jt_page *page, const struct jt_message *m,
 	if (result)
 		return result;
 	offset = JT_EXTENT_OFFSET(before);
-	JT_OPAQUE(offset);
 	if (offset >= g->extent_size)
 		return JT_PAGE_CLOSED; /* can't be: limit <= extent_size */
+	/* Said again for Linux 6.1: it forgets what is compared after a spill. */
+	offset &= g->extent_size - 1;
 	if (template_size) {
 		template = JT_EXTENT_TEMPLATES(before) + 1;
 		jt_template_write(frame + offset, p, template);

@@ -6,7 +6,8 @@
  * into extents, each of which grows into one outgoing frame for one peer.
  *
  *  1. The epoch only grows. Bank b is blank for epoch e exactly if its word is
- *     {e, open, 0 taken}; only then may the epoch step to e.
+ *     {e, open}; only then may the epoch step to e. Who slept before taking an
+ *     extent may take one of a later life: that extent stays empty, no more.
  *  2. An extent belongs to epoch e exactly if its word says e. Everything that
  *     decides about an extent is in that one word and changes by compare-and-
  *     swap, so who slept through a rotation changes nothing.
@@ -47,8 +48,9 @@ JT_INLINE struct jt_bank *jt_page_bank(struct jt_page *page, __u64 epoch)
 {
 	__u64 bank = epoch % jt_env_geometry(page)->banks;
 
+	/* A mask and no comparison: a verifier may have forgotten that at the second use. */
 	JT_OPAQUE(bank);
-	return bank < JT_BANKS_MAX ? &jt_env_control(page)->banks[bank] : NULL;
+	return &jt_env_control(page)->banks[bank & (JT_BANKS_MAX - 1)];
 }
 
 /* An extent by its number over all banks; NULL: no such one. */
@@ -123,8 +125,6 @@ JT_INLINE int jt_bank_take(struct jt_page *page, __u64 epoch, __u64 *number)
 	struct jt_bank *bank = jt_page_bank(page, epoch);
 	__u64 word;
 
-	if (!bank)
-		return JT_PAGE_FULL;
 	/* Look before adding: a full bank's count must not grow without end. */
 	word = JT_READ(bank->word);
 	if (JT_EPOCH(word) != (__u32)epoch || word & JT_BANK_CLOSED)
@@ -141,6 +141,32 @@ JT_INLINE int jt_bank_take(struct jt_page *page, __u64 epoch, __u64 *number)
 }
 
 /*
+ * Open the extent that was taken, and give it to the peer. Since the taking the
+ * writer may have slept. If the extent was sealed meanwhile, its word is of this
+ * epoch. If the bank lives another life already, so may the extent: no word that
+ * was read before the bank's is of a later life than the bank's was.
+ */
+JT_INLINE int jt_extent_install(struct jt_page *page, struct jt_peer *peer, __u32 id, __u64 epoch,
+				__u64 old, __u64 number)
+{
+	struct jt_bank *bank = jt_page_bank(page, epoch);
+	struct jt_extent *x = jt_page_extent(page, number);
+	__u64 word;
+
+	if (!x)
+		return JT_PAGE_FULL;
+	word = JT_READ(x->word);
+	/* Adding nothing: a look that no CPU moves before the other. */
+	if (JT_EPOCH(word) == (__u32)epoch ||
+	    JT_EPOCH(jt_fetch_add(&bank->word, 0)) != (__u32)epoch ||
+	    jt_cas(&x->word, word, JT_EXTENT_OPEN(epoch, id, peer->head)) != word)
+		return JT_PAGE_AGAIN;
+	if (jt_cas(&peer->open, old, epoch << 32 | (__u32)number) != old)
+		return JT_PAGE_AGAIN;
+	return JT_PAGE_OK;
+}
+
+/*
  * jt_extent_open() - Give a peer a new open extent
  * @old:	the peer's `open` word that was found unusable
  *
@@ -152,23 +178,9 @@ JT_INLINE int jt_bank_take(struct jt_page *page, __u64 epoch, __u64 *number)
 JT_INLINE int jt_extent_open(struct jt_page *page, struct jt_peer *peer, __u32 id, __u64 epoch,
 			     __u64 old, __u64 *number)
 {
-	struct jt_extent *x;
-	__u64 word;
-	int err;
+	int err = jt_bank_take(page, epoch, number);
 
-	err = jt_bank_take(page, epoch, number);
-	if (err)
-		return err;
-	x = jt_page_extent(page, *number);
-	if (!x)
-		return JT_PAGE_FULL;
-	word = JT_READ(x->word);
-	if (JT_EPOCH(word) == (__u32)epoch ||
-	    jt_cas(&x->word, word, JT_EXTENT_OPEN(epoch, id, peer->head)) != word)
-		return JT_PAGE_AGAIN; /* sealed before it was opened */
-	if (jt_cas(&peer->open, old, epoch << 32 | (__u32)*number) != old)
-		return JT_PAGE_AGAIN;
-	return JT_PAGE_OK;
+	return err ? err : jt_extent_install(page, peer, id, epoch, old, *number);
 }
 
 /*
@@ -184,7 +196,7 @@ JT_INLINE int jt_page_step(struct jt_page *page, __u64 epoch)
 {
 	struct jt_bank *next = jt_page_bank(page, epoch + 1);
 
-	if (!next || JT_READ(next->word) != jt_bank_blank(epoch + 1))
+	if ((JT_READ(next->word) & ~JT_BANK_NEXT_MASK) != jt_bank_blank(epoch + 1))
 		return JT_READ(jt_env_control(page)->epoch) == epoch ? JT_PAGE_FULL : JT_PAGE_OK;
 	jt_cas(&jt_env_control(page)->epoch, epoch, epoch + 1);
 	return JT_PAGE_OK;

@@ -18,6 +18,7 @@
 #define JT_ICMPV6_ECHO_REQUEST 128
 #define JT_ICMPV6_ECHO_REPLY 129
 #define JT_IPV4_DF 0x4000
+#define JT_IPV4_RESERVED 0x8000 /* a flag that templates have no place for */
 #define JT_IPV4_FRAGMENT 0x3fff /* more fragments, or an offset */
 
 struct jt_eth {
@@ -152,6 +153,8 @@ JT_INLINE int jt_parse_ipv4(struct jt_cursor *c, __u64 total, struct jt_parsed *
 		return JT_REASON_BAD_LENGTH;
 	if (ip->frag & jt_htons(JT_IPV4_FRAGMENT))
 		return JT_REASON_FRAGMENT;
+	if (ip->frag & jt_htons(JT_IPV4_RESERVED))
+		return JT_REASON_PROTOCOL;
 	if (ip->protocol == JT_IPPROTO_ICMP || ip->protocol == JT_IPPROTO_ESP)
 		return jt_parse_ethernet(c, offset, length, jt_htons(JT_ETH_IPV4), out);
 	if (ip->protocol != JT_IPPROTO_UDP)
@@ -195,6 +198,8 @@ JT_INLINE int jt_parse_ipv6(struct jt_cursor *c, __u64 total, struct jt_parsed *
 		type = jt_take(c, 1);
 		if (!type)
 			return JT_REASON_TRUNCATED;
+		if (!length)
+			return JT_REASON_BAD_LENGTH; /* that was Ethernet's padding */
 		if (*type != JT_ICMPV6_ECHO_REQUEST && *type != JT_ICMPV6_ECHO_REPLY)
 			return JT_REASON_PROTOCOL;
 	}
@@ -236,8 +241,8 @@ JT_INLINE int jt_parse(const void *data, const void *end, __u64 total, bool tagg
 
 	if (!eth)
 		return JT_REASON_TRUNCATED;
-	if (eth->dest[0] & 1)
-		return JT_REASON_NOT_UNICAST;
+	if ((eth->dest[0] | eth->source[0]) & 1)
+		return JT_REASON_NOT_UNICAST; /* no receiver takes such a template */
 	jt_memcpy(t->dest_mac, eth->dest, 6);
 	jt_memcpy(t->source_mac, eth->source, 6);
 	type = eth->type;

@@ -19,6 +19,7 @@
 #define jt_memcpy(d, s, n) __builtin_memcpy(d, s, n)
 #define JT_INLINE static __always_inline
 #define JT_NOINLINE static __attribute__((noinline))
+#define JT_UNORDERED
 /* The verifier wants the sum compared: it learns nothing from a difference. */
 #define JT_SHORT(pos, n, end) ((pos) + (n) > (end))
 /* Hide a value's history, so that clang can't move a bound behind its use. */
@@ -36,6 +37,15 @@
 #define jt_memcpy(d, s, n) memcpy(d, s, n)
 #define JT_INLINE static inline __attribute__((unused))
 #define JT_NOINLINE static __attribute__((unused))
+/*
+ * For readers of bytes that may change under them: what they find counts only if
+ * a compare-and-swap behind them succeeds. Not for ThreadSanitizer to judge.
+ */
+#ifdef __clang__ /* whose no_sanitize leaves atomics in */
+#define JT_UNORDERED __attribute__((no_sanitize("thread"), disable_sanitizer_instrumentation))
+#else
+#define JT_UNORDERED __attribute__((no_sanitize("thread")))
+#endif
 /* No sum: it could overflow. Callers keep pos <= end. */
 #define JT_SHORT(pos, n, end) ((size_t)((end) - (pos)) < (size_t)(n))
 #define JT_OPAQUE(x) ((void)(x))

@@ -89,9 +89,14 @@ JT_INLINE bool jt_payload_is_ip(const struct jt_found *m)
 	if (m->length < sizeof(ip6))
 		return false;
 	memcpy(&ip6, m->payload, sizeof(ip6));
-	return jt_ntohl(ip6.version_class_label) >> 28 == 6 &&
-	       jt_ntohs(ip6.length) + sizeof(ip6) == m->length &&
-	       (ip6.next == JT_IPPROTO_ICMPV6 || ip6.next == JT_IPPROTO_ESP);
+	if (jt_ntohl(ip6.version_class_label) >> 28 != 6 ||
+	    jt_ntohs(ip6.length) + sizeof(ip6) != m->length)
+		return false;
+	/* Of ICMPv6 only echoes: no neighbour or router speaks from behind a peer. */
+	return ip6.next == JT_IPPROTO_ESP ||
+	       (ip6.next == JT_IPPROTO_ICMPV6 && m->length > sizeof(ip6) &&
+		(m->payload[sizeof(ip6)] == JT_ICMPV6_ECHO_REQUEST ||
+		 m->payload[sizeof(ip6)] == JT_ICMPV6_ECHO_REPLY));
 }
 
 JT_INLINE int jt_walk_template(struct jt_walk *w, const __u8 *bytes, __u32 size, __u32 number)
@@ -133,6 +138,9 @@ JT_INLINE int jt_walk_next(struct jt_walk *w, struct jt_found *out)
 			goto bad;
 		if (number == JT_RECORD_SPECIAL) {
 			number = jt_ntohs(r.tail) >> 8;
+			reason = JT_REASON_TEMPLATE_BAD;
+			if (r.tail & jt_htons(0xff))
+				goto bad;
 			reason = number == JT_RECORD_PADDING ?
 					 JT_ABOARD :
 					 jt_walk_template(w, w->pos + JT_RECORD_HEAD, length, number);

@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# `make help` says what there is. Everything that is made lies in build/.
+# A directory that holds no sources yet makes no targets.
+
+VERSION := 0.1.0
+PREFIX ?= /usr/local
+SYSCONFDIR ?= /etc
+
+SHELL := /bin/bash
+CC = gcc
+CLANG ?= clang
+BPFTOOL ?= bpftool
+PKG_CONFIG ?= pkg-config
+
+MAKEFLAGS += --no-builtin-rules --output-sync=target
+ifeq ($(MAKELEVEL),0)
+MAKEFLAGS += --jobs=$(shell nproc)
+endif
+.SUFFIXES:
+.DELETE_ON_ERROR:
+.SECONDARY:
+export PATH := $(PATH):/usr/sbin:/sbin
+
+# `make V=1` shows the commands.
+Q := $(if $(V),,@)
+say = $(if $(V),,@printf '  %-8s %s\n' '$1' '$(2:$(CURDIR)/%=%)')
+
+# --- flags ---------------------------------------------------------------
+
+CFLAGS ?= -O2 -g
+ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE $(CFLAGS) -Wall -Wextra -Wno-unused-parameter \
+	-Werror=implicit-function-declaration -ffile-prefix-map=$(CURDIR)=. \
+	-DJT_VERSION='"$(VERSION)"' -Iheaders -Iuser -Ibuild/bpf
+BPF_CFLAGS := -target bpf -mcpu=v3 -O2 -g -Wall -Wextra -Wno-unused-parameter \
+	-ffile-prefix-map=$(CURDIR)=. -Ivmlinux -Iheaders
+ASAN := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+TSAN := -fsanitize=thread
+FUZZ := -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
+
+# Evaluated once, at first use: `make deps` may run before.
+once = $(eval $1 := $(shell $2))$($1)
+JITNEYD_PKGS := libbpf libxdp libnl-route-3.0 libnl-3.0 jansson inih
+JITNEY_PKGS := jansson libbpf
+TEST_PKGS := $(JITNEYD_PKGS) cmocka
+PKG_CFLAGS = $(call once,PKG_CFLAGS,$(PKG_CONFIG) --cflags $(TEST_PKGS))
+JITNEYD_LIBS = $(call once,JITNEYD_LIBS,$(PKG_CONFIG) --libs $(JITNEYD_PKGS)) -lm -lpthread
+JITNEY_LIBS = $(call once,JITNEY_LIBS,$(PKG_CONFIG) --libs $(JITNEY_PKGS)) -lm
+TEST_LIBS = $(call once,TEST_LIBS,$(PKG_CONFIG) --libs $(TEST_PKGS)) -lm -lpthread
+
+# --- what there is ---------------------------------------------------------
+
+COMMON_C := $(wildcard user/common/*.c)
+JITNEYD_C := $(wildcard user/controller/*.c)
+JITNEY_C := $(wildcard user/cli/*.c)
+BPF_O := $(patsubst bpf/%.c,build/bpf/%.o,$(wildcard bpf/*.bpf.c))
+SKELETON := build/bpf/jitney.skel.h
+
+PROGRAMS := $(if $(JITNEYD_C),build/bin/jitneyd) $(if $(JITNEY_C),build/bin/jitney)
+ASAN_PROGRAMS := $(if $(JITNEYD_C),build/asan/jitneyd)
+
+tests = $(patsubst $1/%.c,build/tests/%,$(wildcard $1/$2.c))
+TOOLS := $(call tests,tests/tools,*)
+VM_TOOLS := $(call tests,tests/vm,*)
+THREADS := $(call tests,tests/unit,test_threads)
+UNIT := $(filter-out $(THREADS),$(call tests,tests/unit,test_*))
+BPF_TESTS := $(call tests,tests/bpf,test_*)
+FUZZERS := $(call tests,tests/fuzz,fuzz_*)
+BENCHES := $(call tests,tests/bench,bench_*)
+
+# --- main targets ------------------------------------------------------------
+
+.PHONY: all bpf tools unit threads bpf-tests fuzzers benches tests deps demo check bench
+.PHONY: install uninstall clean help
+
+all: bpf $(PROGRAMS) $(TOOLS)
+bpf: build/bpf/jitney.bpf.o $(SKELETON)
+tools: $(TOOLS)
+unit: $(UNIT)
+threads: $(THREADS)
+bpf-tests: $(BPF_TESTS)
+fuzzers: $(FUZZERS)
+benches: $(BENCHES)
+tests: all $(VM_TOOLS) $(UNIT) $(THREADS) $(BPF_TESTS) $(FUZZERS) $(BENCHES) $(ASAN_PROGRAMS)
+
+deps:
+	@scripts/install-deps
+
+demo: deps
+	@$(MAKE) --no-print-directory all
+	@scripts/demo
+
+check: deps
+	@$(MAKE) --no-print-directory tests
+	@scripts/check $(ONLY)
+
+bench: deps
+	@$(MAKE) --no-print-directory all benches
+	@scripts/bench
+
+clean:
+	rm -rf build
+
+help:
+	@sed 's/^/  /' scripts/install/make-help
+
+# Ask for missing packages before the compiler complains about a header.
+build/.packages: scripts/install-deps
+	@scripts/install-deps --check
+	@mkdir -p $(@D) && touch $@
+
+# --- rules -------------------------------------------------------------------
+
+build/bpf/%.bpf.o: bpf/%.bpf.c Makefile | build/.packages
+	$(call say,BPF,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CLANG) $(BPF_CFLAGS) -MMD -MP -c $< -o $@
+
+build/bpf/jitney.bpf.o: $(BPF_O)
+	$(call say,LINK,$@)
+	$(Q)$(BPFTOOL) gen object $@ $^
+
+$(SKELETON): build/bpf/jitney.bpf.o Makefile
+	$(call say,SKEL,$@)
+	$(Q){ echo '#include <jitney/abi.h>'; $(BPFTOOL) gen skeleton $< name jitney_bpf; } > $@
+
+# $1: folder of the objects, $2: extra flags
+define objects
+build/$1/%.o: %.c Makefile | $(SKELETON)
+	$$(call say,CC,$$@)
+	$$(Q)mkdir -p $$(@D)
+	$$(Q)$(CC) $$(ALL_CFLAGS) $2 $$(PKG_CFLAGS) -MMD -MP -c $$< -o $$@
+endef
+$(eval $(call objects,obj))
+$(eval $(call objects,asan/obj,$(ASAN)))
+
+build/bin/jitneyd: $(patsubst %.c,build/obj/%.o,$(JITNEYD_C) $(COMMON_C))
+	$(call say,LINK,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(JITNEYD_LIBS)
+
+build/bin/jitney: $(patsubst %.c,build/obj/%.o,$(JITNEY_C) $(COMMON_C))
+	$(call say,LINK,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(JITNEY_LIBS)
+
+build/asan/jitneyd: $(patsubst %.c,build/asan/obj/%.o,$(JITNEYD_C) $(COMMON_C))
+	$(call say,LINK,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(LDFLAGS) $(ASAN) -o $@ $^ $(JITNEYD_LIBS)
+
+# A test is one source file, with those of its folder that are no tests themselves.
+test_program = $(Q)mkdir -p $(@D) && $1 $(ALL_CFLAGS) $2 -Itests $(PKG_CFLAGS) -MMD -MP -MF $@.d \
+	-o $@ $(filter %.c,$^) $(TEST_LIBS)
+helpers = $(filter-out $(wildcard $1/$2.c),$(wildcard $1/*.c))
+
+$(TOOLS): build/tests/%: tests/tools/%.c Makefile | $(SKELETON)
+	$(call say,CC,$@)
+	$(call test_program,$(CC))
+
+$(VM_TOOLS): build/tests/%: tests/vm/%.c Makefile | $(SKELETON)
+	$(call say,CC,$@)
+	$(call test_program,$(CC))
+
+$(UNIT): build/tests/%: tests/unit/%.c $(call helpers,tests/unit,test_*) Makefile | $(SKELETON)
+	$(call say,CC,$@)
+	$(call test_program,$(CC),$(ASAN))
+
+$(THREADS): build/tests/%: tests/unit/%.c $(call helpers,tests/unit,test_*) Makefile | $(SKELETON)
+	$(call say,CC,$@)
+	$(call test_program,$(CC),$(TSAN))
+
+$(BPF_TESTS): build/tests/%: tests/bpf/%.c $(call helpers,tests/bpf,test_*) Makefile | $(SKELETON)
+	$(call say,CC,$@)
+	$(call test_program,$(CC))
+
+$(FUZZERS): build/tests/%: tests/fuzz/%.c $(call helpers,tests/fuzz,fuzz_*) Makefile | $(SKELETON)
+	$(call say,CC,$@)
+	$(call test_program,$(CLANG),$(FUZZ))
+
+$(BENCHES): build/tests/%: tests/bench/%.c $(call helpers,tests/bench,bench_*) Makefile | $(SKELETON)
+	$(call say,CC,$@)
+	$(call test_program,$(CC))
+
+-include $(shell find build -name '*.d' -type f 2>/dev/null)
+
+include scripts/install/install.mk

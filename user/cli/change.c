@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* Commands that change something. */
+#include <inttypes.h>
+
+#include "client.h"
+#include "text.h"
+
+int jt_change_flush(const struct jt_cli *cli, char **args)
+{
+	json_t *answer = jt_ask(cli, json_pack("{s:s}", "command", "flush"));
+
+	(void)args;
+	if (!answer)
+		return JT_EXIT_NO;
+	if (!cli->json)
+		puts(jt_get_true(answer, "swapped") ? "sent what was aboard" : "nothing was aboard");
+	json_decref(answer);
+	return JT_EXIT_OK;
+}
+
+int jt_change_guest_add(const struct jt_cli *cli, char **args)
+{
+	json_t *answer =
+		jt_ask(cli, json_pack("{s:s, s:s}", "command", "guest-add", "spec", args[0]));
+
+	if (!answer)
+		return JT_EXIT_NO;
+	if (!cli->json)
+		printf("added as guest %" PRId64 "\n", jt_get_int(answer, "id"));
+	json_decref(answer);
+	return JT_EXIT_OK;
+}
+
+int jt_change_guest_del(const struct jt_cli *cli, char **args)
+{
+	json_t *answer =
+		jt_ask(cli, json_pack("{s:s, s:s}", "command", "guest-del", "name", args[0]));
+
+	if (!answer)
+		return JT_EXIT_NO;
+	if (!cli->json)
+		printf("removed %s\n", args[0]);
+	json_decref(answer);
+	return JT_EXIT_OK;
+}

@@ -1,0 +1,349 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include "common/log.h"
+#include "controller/capture.h"
+#include "controller/control.h"
+#include "controller/guests.h"
+#include "controller/peers.h"
+#include "controller/receive.h"
+#include "controller/scheduler.h"
+#include "controller/transmit.h"
+
+#define EVENTS_MAX 16
+
+int jt_watch_add(struct jt_controller *c, struct jt_watch *w, uint32_t events)
+{
+	struct epoll_event e = { .events = events, .data.ptr = w };
+
+	return epoll_ctl(c->epoll, EPOLL_CTL_ADD, w->fd, &e) ? -errno : 0;
+}
+
+void jt_watch_change(struct jt_controller *c, struct jt_watch *w, uint32_t events)
+{
+	struct epoll_event e = { .events = events, .data.ptr = w };
+
+	epoll_ctl(c->epoll, EPOLL_CTL_MOD, w->fd, &e);
+}
+
+void jt_watch_close(struct jt_controller *c, struct jt_watch *w)
+{
+	if (w->fd < 0)
+		return;
+	epoll_ctl(c->epoll, EPOLL_CTL_DEL, w->fd, NULL);
+	close(w->fd);
+	w->fd = -1;
+}
+
+static int event(void *context, void *data, size_t size)
+{
+	struct jt_controller *c = context;
+	const struct jt_event *e = data;
+
+	switch (e->kind) {
+	case JT_EVENT_ABOARD:
+		jt_scheduler_wake(c, e->time_ns);
+		break;
+	case JT_EVENT_FULL:
+		jt_scheduler_full(c);
+		break;
+	case JT_EVENT_PROBE:
+		jt_peers_probe(c, e->id);
+		break;
+	case JT_EVENT_LEARNED:
+		c->index.stale = true;
+		__sync_fetch_and_add(&c->datapath.page.control->generation, 1);
+		jt_peers_announce(c);
+		break;
+	}
+	return 0;
+}
+
+static void events_ready(struct jt_controller *c, struct jt_watch *w, uint32_t events)
+{
+	ring_buffer__consume(c->events);
+}
+
+static void xsk_ready(struct jt_controller *c, struct jt_watch *w, uint32_t events)
+{
+	jt_receive_run(c);
+}
+
+static void netdev_ready(struct jt_controller *c, struct jt_watch *w, uint32_t events)
+{
+	jt_netdev_watch_read(c->netdev);
+}
+
+static void announce_ready(struct jt_controller *c, struct jt_watch *w, uint32_t events)
+{
+	uint64_t expired;
+
+	if (read(w->fd, &expired, sizeof(expired)) == sizeof(expired))
+		jt_peers_announce(c);
+}
+
+static void signal_ready(struct jt_controller *c, struct jt_watch *w, uint32_t events)
+{
+	c->stop = true;
+}
+
+static void uplink_close(struct jt_controller *c)
+{
+	if (c->xsk.socket)
+		epoll_ctl(c->epoll, EPOLL_CTL_DEL, jt_xsk_fd(&c->xsk), NULL);
+	jt_detach(&c->uplink_attachment);
+	jt_transmit_abandon(c);
+	jt_xsk_close(&c->xsk);
+}
+
+static int uplink_open(struct jt_controller *c, const struct jt_netdev *dev)
+{
+	int err;
+
+	c->uplink = *dev;
+	err = jt_xsk_open(&c->xsk, &c->datapath, dev->name, c->options);
+	if (err)
+		return err;
+	err = jt_attach_uplink(&c->datapath, dev, c->options->attach, &c->uplink_attachment);
+	if (err) {
+		jt_xsk_close(&c->xsk);
+		return err;
+	}
+	c->xsk_watch = (struct jt_watch){ .fd = jt_xsk_fd(&c->xsk), .ready = xsk_ready };
+	return jt_watch_add(c, &c->xsk_watch, EPOLLIN);
+}
+
+static void uplink_changed(struct jt_controller *c, const struct jt_netdev *dev, bool gone)
+{
+	bool was_up = c->uplink.up;
+
+	if (gone && dev->ifindex == c->uplink.ifindex) {
+		jt_log("uplink %s is gone: all traffic goes the kernel's way", dev->name);
+		uplink_close(c);
+		c->uplink.up = false;
+		c->uplink.ifindex = 0;
+		jt_peers_uplink(c);
+	} else if (!gone && dev->ifindex != c->uplink.ifindex) {
+		if (uplink_open(c, dev))
+			return;
+		jt_log("uplink %s is back", dev->name);
+		jt_peers_uplink(c);
+	} else if (!gone) {
+		c->uplink = *dev;
+		if (was_up != dev->up) {
+			jt_log("uplink %s is %s", dev->name, dev->up ? "up" : "down");
+			jt_peers_uplink(c);
+		}
+	}
+}
+
+static void device_changed(void *owner, const struct jt_netdev *dev, bool gone)
+{
+	struct jt_controller *c = owner;
+
+	if (!strcmp(dev->name, c->options->uplink))
+		uplink_changed(c, dev, gone);
+	else
+		jt_guests_device(c, dev, gone);
+}
+
+static void control_fill(struct jt_controller *c)
+{
+	const struct jt_options *o = c->options;
+	struct jt_control *control = c->datapath.page.control;
+
+	control->version = JT_ABI_VERSION;
+	control->geometry = o->geometry;
+	control->small = o->small;
+	control->threshold = (o->geometry.extents * o->threshold + 99) / 100;
+	control->latency_ns = o->cycle.latency_ns;
+	control->flags = o->discover ? JT_CONTROL_DISCOVER : 0;
+	control->ethertype = htons(o->ethertype);
+	control->udp_port = htons(o->udp_port);
+	control->rung_epoch = 0;
+	__sync_fetch_and_add(&control->generation, 1);
+}
+
+static int datapath_start(struct jt_controller *c)
+{
+	int err = jt_datapath_open(&c->datapath, c->options);
+
+	if (err)
+		return err;
+	control_fill(c);
+	jt_transmit_start(c);
+	return 0;
+}
+
+static int uplink_start(struct jt_controller *c)
+{
+	struct jt_netdev dev;
+	int err = jt_netdev_get(c->options->uplink, &dev);
+
+	if (err) {
+		jt_log("failed to find uplink %s: %s", c->options->uplink,
+		       err == -ENODEV ? "there is no such interface (`ip link' lists them)" :
+					strerror(-err));
+		return err;
+	}
+	return uplink_open(c, &dev);
+}
+
+static int signals_start(struct jt_controller *c)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	c->signal_watch = (struct jt_watch){ .fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC),
+					     .ready = signal_ready };
+	return c->signal_watch.fd < 0 ? -errno : jt_watch_add(c, &c->signal_watch, EPOLLIN);
+}
+
+static int announce_start(struct jt_controller *c)
+{
+	struct itimerspec t = { .it_interval.tv_sec = JT_ANNOUNCE_NS / 1000000000,
+				.it_value.tv_nsec = 1 };
+
+	if (!c->options->discover)
+		return 0;
+	c->announce_watch = (struct jt_watch){
+		.fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC),
+		.ready = announce_ready
+	};
+	if (c->announce_watch.fd < 0 || timerfd_settime(c->announce_watch.fd, 0, &t, NULL))
+		return -errno;
+	return jt_watch_add(c, &c->announce_watch, EPOLLIN);
+}
+
+static int watches_start(struct jt_controller *c)
+{
+	int err;
+
+	c->netdev = jt_netdev_watch_open(device_changed, c);
+	if (!c->netdev)
+		return -errno;
+	c->netdev_watch = (struct jt_watch){ .fd = jt_netdev_watch_fd(c->netdev),
+					     .ready = netdev_ready };
+	c->events = ring_buffer__new(c->datapath.maps[JT_MAP_events], event, c, NULL);
+	if (!c->events)
+		return -errno;
+	c->events_watch = (struct jt_watch){ .fd = ring_buffer__epoll_fd(c->events),
+					     .ready = events_ready };
+	err = jt_watch_add(c, &c->netdev_watch, EPOLLIN);
+	return err ? err : jt_watch_add(c, &c->events_watch, EPOLLIN);
+}
+
+/* In this order; jt_controller_stop() undoes whatever was done. */
+static int (*const start[])(struct jt_controller *c) = {
+	signals_start,	jt_control_start, datapath_start,     watches_start, uplink_start,
+	jt_peers_start, jt_guests_start,  jt_scheduler_start, announce_start,
+};
+
+static int controller_start(struct jt_controller *c)
+{
+	size_t i;
+	int err = jt_deliver_open(&c->deliver);
+
+	for (i = 0; !err && i < JT_ARRAY_SIZE(start); i++)
+		err = start[i](c);
+	return err;
+}
+
+static void controller_stop(struct jt_controller *c)
+{
+	if (c->datapath.page.control) {
+		jt_guests_stop(c); /* from here on everything passes */
+		if (c->started_ns)
+			jt_scheduler_flush(c);
+		jt_peers_stop(c);
+		uplink_close(c);
+	}
+	jt_capture_stop(c);
+	jt_control_stop(c);
+	jt_watch_close(c, &c->timer_watch);
+	jt_watch_close(c, &c->announce_watch);
+	jt_watch_close(c, &c->signal_watch);
+	if (c->events)
+		ring_buffer__free(c->events);
+	jt_netdev_watch_close(c->netdev);
+	jt_deliver_close(&c->deliver);
+	jt_index_free(&c->index);
+	jt_datapath_close(&c->datapath);
+}
+
+static void loop(struct jt_controller *c)
+{
+	struct epoll_event events[EVENTS_MAX];
+	struct jt_watch *w;
+	int i, n;
+
+	while (!c->stop) {
+		n = epoll_wait(c->epoll, events, EVENTS_MAX, jt_scheduler_timeout(c));
+		for (i = 0; i < n; i++) {
+			w = events[i].data.ptr;
+			w->ready(c, w, events[i].events);
+		}
+		if (c->transmit.send_epoch < JT_READ(c->datapath.page.control->epoch))
+			jt_transmit_run(c);
+		jt_scheduler_alive(c);
+	}
+}
+
+static uint16_t new_session(void)
+{
+	uint16_t session = 0;
+
+	while (!session)
+		if (getrandom(&session, sizeof(session), 0) != sizeof(session))
+			session = (uint16_t)getpid();
+	return session;
+}
+
+static struct jt_controller *controller_new(const struct jt_options *o)
+{
+	struct jt_controller *c = calloc(1, sizeof(*c));
+
+	if (!c)
+		return NULL;
+	c->options = o;
+	c->session = new_session();
+	c->capture.watch.fd = c->control_watch.fd = c->timer_watch.fd = -1;
+	c->announce_watch.fd = c->signal_watch.fd = c->deliver.socket = -1;
+	jt_datapath_init(&c->datapath);
+	c->epoll = epoll_create1(EPOLL_CLOEXEC);
+	return c;
+}
+
+int jt_controller_run(const struct jt_options *o)
+{
+	struct rlimit unlimited = { RLIM_INFINITY, RLIM_INFINITY };
+	struct jt_controller *c = controller_new(o);
+	int err;
+
+	if (!c)
+		return EXIT_FAILURE;
+	setrlimit(RLIMIT_MEMLOCK, &unlimited); /* what it can't have is said where it lacks */
+	err = controller_start(c);
+	if (!err) {
+		c->started_ns = jt_env_now();
+		JT_WRITE(c->datapath.page.control->magic, JT_MAGIC);
+		jt_log("ready");
+		loop(c);
+	}
+	controller_stop(c);
+	close(c->epoll);
+	free(c);
+	return err ? EXIT_FAILURE : EXIT_SUCCESS;
+}

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The controller: one thread, one loop. Every part below has its own file; this
+ * is what they share. No part keeps a descriptor or memory that is not here.
+ */
+#ifndef JITNEY_CONTROLLER_H
+#define JITNEY_CONTROLLER_H
+
+#include <sys/epoll.h>
+#include "controller/datapath.h"
+#include "controller/deliver.h"
+#include "controller/index.h"
+#include "controller/options.h"
+#include "controller/xsk.h"
+
+struct jt_controller;
+
+/* A descriptor in the loop. `ready` may close and free what it belongs to. */
+struct jt_watch {
+	int fd;
+	void (*ready)(struct jt_controller *c, struct jt_watch *w, uint32_t events);
+};
+
+/* Why a bank left. */
+enum jt_swap { JT_SWAP_threshold, JT_SWAP_cycle, JT_SWAP_flush, JT_SWAP_writer, JT_SWAP_COUNT };
+
+struct jt_scheduler {
+	struct jt_cycle_settings settings;
+	uint64_t start_ns;	/* of the running cycle; 0: asleep */
+	uint64_t length_ns;	/* of the running cycle */
+	uint64_t epoch;		/* last one seen active */
+	uint64_t measured_ns;	/* when the sums below were last taken */
+	uint64_t mean_interval_ns, mean_write_ns;
+	uint64_t swaps[JT_SWAP_COUNT];
+	uint64_t empty, recomputed, wakeups;
+	uint64_t offered[JT_GUESTS_MAX], writes[JT_GUESTS_MAX], writes_ns[JT_GUESTS_MAX];
+};
+
+/* A bank on its way out. Epochs below `sealed` are closed, below `sent` sent. */
+struct jt_drain {
+	uint32_t taken;	      /* extents of the bank */
+	uint32_t next;	      /* first extent not handed over */
+	uint32_t outstanding; /* frames not completed */
+	uint64_t since_ns;    /* when it was closed */
+	bool closed;
+};
+
+struct jt_transmit {
+	uint64_t send_epoch; /* the oldest bank with frames to hand over */
+	uint64_t wipe_epoch; /* the oldest bank that is not blank again */
+	struct jt_drain drains[JT_BANKS_MAX]; /* by epoch % banks */
+	uint64_t salvaged_messages;
+};
+
+struct jt_guest_state {
+	struct jt_guest_spec spec;
+	struct jt_attachment attachment;
+	bool used, up;
+};
+
+struct jt_peer_state {
+	struct jt_address address; /* outer: MAC, or IP of --udp */
+	struct jt_address source;  /* --udp: our own */
+	bool used, discovered;
+	bool reachable; /* the next hop's MAC is known */
+	bool silent;	/* what it did not confirm was counted as lost */
+	uint32_t sequence;	 /* of the next frame */
+	uint16_t session;	 /* its own; 0: not known */
+	uint64_t session_frames; /* received_frames when that began */
+	uint64_t heard_ns;	 /* last word from it; 0: none yet */
+	uint64_t expires_ns;	 /* discovered ones are forgotten then */
+	uint64_t probed_ns;	 /* when the last probe left */
+	uint64_t probe_messages; /* sent before that */
+	uint64_t confirmed;	 /* messages sent before a probe that was answered */
+	uint64_t acknowledged;	 /* frames that it says to have received from us */
+};
+
+struct jt_capture {
+	struct jt_watch watch; /* fd -1: nobody captures */
+	uint32_t missed;
+};
+
+struct jt_controller {
+	const struct jt_options *options;
+	struct jt_datapath datapath;
+	struct jt_xsk xsk;
+	struct jt_netdev uplink;
+	struct jt_attachment uplink_attachment;
+	struct jt_scheduler scheduler;
+	struct jt_transmit transmit;
+	struct jt_deliver deliver;
+	struct jt_index index;
+	struct jt_capture capture;
+	struct jt_netdev_watch *netdev;
+	struct ring_buffer *events;
+	struct jt_watch xsk_watch, netdev_watch, events_watch, timer_watch, announce_watch,
+		signal_watch, control_watch;
+	struct jt_guest_state guests[JT_GUESTS_MAX];
+	struct jt_peer_state peers[JT_PEERS_MAX];
+	uint32_t guest_limit, peer_limit; /* slots that were ever in use */
+	uint64_t started_ns;
+	uint64_t received_messages;
+	uint16_t session;
+	int epoll;
+	bool stop;
+};
+
+/* Run until a signal ends it. Return: exit status. */
+int jt_controller_run(const struct jt_options *o);
+
+/* The loop's descriptors. Return: 0 or negative errno. */
+int jt_watch_add(struct jt_controller *c, struct jt_watch *w, uint32_t events);
+void jt_watch_change(struct jt_controller *c, struct jt_watch *w, uint32_t events);
+/* Takes it out of the loop and closes it. */
+void jt_watch_close(struct jt_controller *c, struct jt_watch *w);
+
+#endif

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* What the controller was told, by flags and by --config: one table for both. */
+#ifndef JITNEY_OPTIONS_H
+#define JITNEY_OPTIONS_H
+
+#include <net/if.h>
+#include <jitney/cycle.h>
+#include "common/address.h"
+
+enum jt_attach { JT_ATTACH_AUTO, JT_ATTACH_NATIVE, JT_ATTACH_GENERIC, JT_ATTACH_TCX };
+enum jt_zerocopy { JT_ZEROCOPY_AUTO, JT_ZEROCOPY_ON, JT_ZEROCOPY_OFF };
+
+#define JT_GUEST_ADDRESSES_MAX 16
+
+/* --guest NAME=IF[,mac=M][,ip=A]... */
+struct jt_guest_spec {
+	char name[JT_NAME_SIZE];
+	char interface[IFNAMSIZ];
+	struct jt_address addresses[JT_GUEST_ADDRESSES_MAX];
+	unsigned int count;
+};
+
+/* --peer NAME=ADDRESS */
+struct jt_peer_spec {
+	char name[JT_NAME_SIZE];
+	struct jt_address address;
+};
+
+/* --remote ADDRESS=PEER */
+struct jt_remote_spec {
+	struct jt_address address;
+	char peer[JT_NAME_SIZE];
+};
+
+struct jt_options {
+	char name[JT_NAME_SIZE];
+	char uplink[IFNAMSIZ];
+	struct jt_guest_spec *guests;
+	struct jt_peer_spec *peers;
+	struct jt_remote_spec *remotes;
+	unsigned int guest_count;
+	unsigned int peer_count;
+	unsigned int remote_count;
+	bool discover;
+	struct jt_cycle_settings cycle;
+	bool latency_given;
+	unsigned int threshold; /* percent */
+	struct jt_geometry geometry;
+	unsigned int small;
+	uint16_t ethertype; /* host order */
+	uint16_t udp_port;  /* host order; 0: Ethernet frames */
+	enum jt_attach attach;
+	enum jt_zerocopy zerocopy;
+	unsigned int busy_poll_us;
+	char *pin;
+	char *adopt;
+	char *socket;
+	unsigned int depth; /* of --config inside --config */
+};
+
+/*
+ * Read the command line. Wrong input ends the program: one sentence on standard
+ * error, exit status 2. The options own their memory until jt_options_free().
+ */
+void jt_options_read(struct jt_options *o, int argc, char **argv);
+void jt_options_free(struct jt_options *o);
+
+/* Read NAME=IF[,...]. Return: NULL, or what is wrong with it. */
+const char *jt_guest_spec_parse(const char *text, struct jt_guest_spec *out);
+
+#endif

@@ -1,0 +1,409 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "common/log.h"
+#include "controller/outer.h"
+#include "controller/peers.h"
+#include "controller/places.h"
+
+#define GONE_NS 3000000000ULL /* silent for so long: what is unconfirmed is lost */
+#define HELLO_ADDRESSES 64    /* in one frame */
+#define EVERYBODY (JT_PEERS_MAX - 1) /* a slot without a peer, for broadcasts */
+
+bool jt_peer_alive(const struct jt_controller *c, uint32_t id, uint64_t now)
+{
+	return c->peers[id].used && now <= c->datapath.peers[id].alive_until_ns;
+}
+
+/* Frames may be as large as the uplink and an extent allow. */
+static void set_limits(struct jt_controller *c, uint32_t id)
+{
+	struct jt_peer *slot = &c->datapath.peers[id];
+	uint16_t family = c->peers[id].address.family;
+	uint32_t limit = JT_FRAME_START + (uint32_t)sizeof(struct jt_eth) + c->uplink.mtu;
+
+	if (limit > c->datapath.page.geometry.extent_size)
+		limit = c->datapath.page.geometry.extent_size;
+	slot->head = (uint16_t)jt_outer_head(family);
+	slot->limit = limit;
+	slot->flags = family == JT_FAMILY_IPV4 ? JT_PEER_IPV4 :
+		      family == JT_FAMILY_IPV6 ? JT_PEER_IPV6 : 0;
+	memcpy(slot->address, c->peers[id].address.bytes, sizeof(slot->address));
+}
+
+/* Find the next hop of a peer behind a router; a datagram makes the kernel ask. */
+static void resolve(struct jt_controller *c, uint32_t id)
+{
+	struct jt_peer_state *p = &c->peers[id];
+	uint8_t *mac = c->datapath.peers[id].mac;
+	struct sockaddr_in6 to6 = { .sin6_family = AF_INET6, .sin6_port = htons(9) };
+	struct sockaddr_in to4 = { .sin_family = AF_INET, .sin_port = htons(9) };
+	bool v4 = p->address.family == JT_FAMILY_IPV4;
+	int fd, err;
+
+	if (p->address.family == JT_FAMILY_MAC)
+		return;
+	err = jt_netdev_route(c->uplink.ifindex, &p->address, &p->source, mac);
+	p->reachable = !err;
+	if (err != -EAGAIN)
+		return;
+	memcpy(&to4.sin_addr, p->address.bytes, 4);
+	memcpy(&to6.sin6_addr, p->address.bytes, 16);
+	fd = socket(v4 ? AF_INET : AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return;
+	sendto(fd, "", 0, MSG_DONTWAIT, v4 ? (void *)&to4 : (void *)&to6,
+	       v4 ? sizeof(to4) : sizeof(to6));
+	close(fd);
+}
+
+static int slot_find(struct jt_controller *c)
+{
+	uint32_t i;
+
+	for (i = 0; i < EVERYBODY; i++)
+		if (!c->peers[i].used)
+			return (int)i;
+	return -ENOSPC;
+}
+
+static int peer_add(struct jt_controller *c, const struct jt_peer_spec *spec, bool discovered)
+{
+	struct jt_place place = { .kind = JT_PLACE_PEER, .until_ns = JT_NEVER_STALE };
+	int id = slot_find(c);
+	struct jt_peer *slot;
+
+	if (id < 0)
+		return id;
+	slot = &c->datapath.peers[id];
+	memset(slot, 0, sizeof(*slot));
+	c->peers[id] = (struct jt_peer_state){ .used = true, .discovered = discovered,
+					       .address = spec->address };
+	if (spec->address.family == JT_FAMILY_MAC) {
+		memcpy(slot->mac, spec->address.bytes, 6);
+		c->peers[id].reachable = true;
+	}
+	set_limits(c, (uint32_t)id);
+	resolve(c, (uint32_t)id);
+	memcpy(slot->name, spec->name, sizeof(slot->name));
+	place.id = (uint32_t)id;
+	if (jt_place_set(c, &spec->address, &place))
+		return -ENOSPC;
+	if ((uint32_t)id >= c->peer_limit)
+		c->peer_limit = (uint32_t)id + 1;
+	return id;
+}
+
+static void peer_forget(struct jt_controller *c, uint32_t id)
+{
+	c->datapath.peers[id].alive_until_ns = 0;
+	jt_places_forget(c, JT_PLACE_PEER, id);
+	memset(c->datapath.peers[id].name, 0, JT_NAME_SIZE);
+	c->peers[id].used = false;
+}
+
+static int peer_by_name(const struct jt_controller *c, const char *name)
+{
+	uint32_t i;
+
+	for (i = 0; i < c->peer_limit; i++)
+		if (c->peers[i].used && !strcmp(c->datapath.peers[i].name, name))
+			return (int)i;
+	return -ENOENT;
+}
+
+/* Guest addresses of ours, from index entry *at on. Return: how many were written. */
+static uint32_t write_addresses(struct jt_controller *c, size_t *at, struct jt_hello_address *out)
+{
+	const struct jt_index_entry *e;
+	uint32_t n = 0;
+
+	for (; *at < c->index.count && n < HELLO_ADDRESSES; (*at)++) {
+		e = &c->index.entries[*at];
+		if (e->place.kind != JT_PLACE_GUEST)
+			continue;
+		out[n] = (struct jt_hello_address){ .family = htons(e->address.family) };
+		memcpy(out[n++].bytes, e->address.bytes, sizeof(out->bytes));
+	}
+	return n;
+}
+
+/* @broadcast: to everybody on the uplink's network instead of to the peer. */
+static size_t hello_send(struct jt_controller *c, uint32_t id, enum jt_hello_op op, size_t at,
+			 bool broadcast)
+{
+	const struct jt_peer_state *p = &c->peers[id];
+	uint32_t head = jt_outer_head(p->address.family), end, n = 0;
+	struct jt_hello hello = { .op = op };
+	struct jt_hello_address list[HELLO_ADDRESSES];
+	uint8_t frame[2048] = { 0 };
+
+	if (op == JT_HELLO_ANNOUNCE)
+		n = write_addresses(c, &at, list);
+	if (!broadcast)
+		hello.received = htonl((uint32_t)(c->datapath.peers[id].received_frames -
+						  p->session_frames));
+	hello.addresses = htons((uint16_t)n);
+	memcpy(hello.name, c->options->name, sizeof(hello.name));
+	end = head + (uint32_t)sizeof(hello) + n * (uint32_t)sizeof(*list);
+	memcpy(frame + head, &hello, sizeof(hello));
+	memcpy(frame + head + sizeof(hello), list, n * sizeof(*list));
+	jt_outer_write(c, id, JT_FRAME_HELLO, frame, end);
+	if (broadcast)
+		memset(frame + JT_FRAME_START, 0xff, 6);
+	if (broadcast || p->reachable)
+		jt_deliver_frame(&c->deliver, c->uplink.ifindex, frame + JT_FRAME_START,
+				 end - JT_FRAME_START);
+	return at;
+}
+
+static void announce_to(struct jt_controller *c, uint32_t id, bool broadcast)
+{
+	size_t at = 0;
+
+	if (jt_index_refresh(&c->index, c->datapath.maps[JT_MAP_addresses]))
+		return;
+	do
+		at = hello_send(c, id, JT_HELLO_ANNOUNCE, at, broadcast);
+	while (at < c->index.count);
+}
+
+void jt_peers_probe(struct jt_controller *c, uint32_t id)
+{
+	struct jt_peer_state *p = &c->peers[id];
+
+	if (id >= c->peer_limit || !p->used)
+		return;
+	if (!p->reachable)
+		resolve(c, id);
+	p->probed_ns = jt_env_now();
+	p->probe_messages = c->datapath.peers[id].sent_messages;
+	hello_send(c, id, JT_HELLO_PROBE, 0, false);
+}
+
+void jt_peers_announce(struct jt_controller *c)
+{
+	uint32_t i;
+
+	if (!c->options->discover || !c->uplink.up)
+		return;
+	jt_places_expire(c, jt_env_now());
+	if (!c->options->udp_port)
+		announce_to(c, EVERYBODY, true);
+	for (i = 0; i < c->peer_limit; i++) {
+		if (!c->peers[i].used)
+			continue;
+		if (c->peers[i].discovered && jt_env_now() > c->peers[i].expires_ns)
+			peer_forget(c, i);
+		else if (c->options->udp_port)
+			announce_to(c, i, false);
+	}
+}
+
+static void count_gone(struct jt_controller *c, uint32_t id)
+{
+	struct jt_peer_state *p = &c->peers[id];
+	struct jt_peer *slot = &c->datapath.peers[id];
+
+	__sync_fetch_and_add(&slot->reasons[JT_REASON_PEER_GONE],
+			     slot->sent_messages - p->confirmed);
+	p->confirmed = slot->sent_messages;
+	p->silent = true;
+}
+
+void jt_peers_tick(struct jt_controller *c, uint64_t now)
+{
+	struct jt_peer_state *p;
+	uint64_t sent;
+	uint32_t i;
+
+	for (i = 0; i < c->peer_limit; i++) {
+		p = &c->peers[i];
+		sent = c->datapath.peers[i].sent_messages;
+		if (!p->used || sent == p->confirmed)
+			continue;
+		if (now - p->probed_ns > JT_PEER_PROBE_NS)
+			jt_peers_probe(c, i);
+		if (now - p->heard_ns > GONE_NS && !p->silent)
+			count_gone(c, i);
+	}
+}
+
+static bool address_sound(const struct jt_hello_address *a)
+{
+	static const uint8_t zero[16];
+	uint16_t family = ntohs(a->family);
+	size_t size = jt_address_size(family);
+
+	if (!size || a->zero || memcmp(a->bytes + size, zero, sizeof(zero) - size) ||
+	    !memcmp(a->bytes, zero, size))
+		return false;
+	if (family == JT_FAMILY_MAC)
+		return !(a->bytes[0] & 1);
+	return family == JT_FAMILY_IPV4 ? a->bytes[0] < 224 : a->bytes[0] != 0xff;
+}
+
+static void learn(struct jt_controller *c, uint32_t id, const struct jt_hello *hello,
+		  const uint8_t *body)
+{
+	struct jt_place place = { .kind = JT_PLACE_PEER, .id = id, .flags = JT_PLACE_LEARNED,
+				  .until_ns = jt_env_now() + JT_PLACE_EXPIRES_NS };
+	const struct jt_place *known;
+	struct jt_hello_address entry;
+	struct jt_address a;
+	uint32_t i;
+
+	for (i = 0; i < ntohs(hello->addresses); i++) {
+		memcpy(&entry, body + sizeof(*hello) + i * sizeof(entry), sizeof(entry));
+		a = jt_address_make(ntohs(entry.family), JT_SCOPE_GUEST, entry.bytes);
+		known = jt_index_find(&c->index, &a);
+		/* What is configured, or ours, is not for others to say. */
+		if (!known || (known->kind == JT_PLACE_PEER && known->flags & JT_PLACE_LEARNED))
+			jt_place_set(c, &a, &place);
+	}
+}
+
+static bool hello_sound(const struct jt_frame_header *h, const struct jt_hello *hello,
+			const uint8_t *body)
+{
+	struct jt_hello_address entry;
+	uint32_t i, n = ntohs(hello->addresses);
+
+	if (ntohs(h->length) != sizeof(*hello) + n * sizeof(entry) || hello->zero ||
+	    hello->op < JT_HELLO_PROBE || hello->op > JT_HELLO_BYE || !*hello->name ||
+	    hello->name[JT_NAME_SIZE - 1] || !h->session || (n && hello->op != JT_HELLO_ANNOUNCE))
+		return false;
+	for (i = 0; i < n; i++) {
+		memcpy(&entry, body + sizeof(*hello) + i * sizeof(entry), sizeof(entry));
+		if (!address_sound(&entry))
+			return false;
+	}
+	return true;
+}
+
+/* A machine that nobody named says hello. Return: its id or negative errno. */
+static int discovered(struct jt_controller *c, const struct jt_address *from,
+		      const struct jt_hello *hello)
+{
+	struct jt_peer_spec spec = { .address = *from };
+	char text[JT_ADDRESS_TEXT];
+	int id;
+
+	if (!c->options->discover || from->family != JT_FAMILY_MAC || hello->op != JT_HELLO_ANNOUNCE ||
+	    !memcmp(from->bytes, c->uplink.mac, 6))
+		return -EPERM;
+	memcpy(spec.name, hello->name, sizeof(spec.name));
+	if (peer_by_name(c, spec.name) >= 0)
+		snprintf(spec.name, sizeof(spec.name), "p-%02x%02x%02x", from->bytes[3],
+			 from->bytes[4], from->bytes[5]);
+	id = peer_add(c, &spec, true);
+	if (id < 0)
+		return id;
+	jt_log("discovered peer %s at %s", spec.name, jt_address_print(from, text));
+	announce_to(c, (uint32_t)id, false);
+	return id;
+}
+
+static void heard(struct jt_controller *c, uint32_t id, const struct jt_frame_header *h,
+		  const struct jt_hello *hello)
+{
+	struct jt_peer_state *p = &c->peers[id];
+	struct jt_peer *slot = &c->datapath.peers[id];
+	uint64_t now = jt_env_now();
+
+	if (p->session != ntohs(h->session)) {
+		if (p->session && !p->silent)
+			count_gone(c, id); /* its predecessor did not confirm that */
+		p->session = ntohs(h->session);
+		p->session_frames = slot->received_frames;
+	}
+	p->heard_ns = now;
+	p->expires_ns = now + JT_PLACE_EXPIRES_NS;
+	p->silent = false;
+	JT_WRITE(slot->alive_until_ns, hello->op == JT_HELLO_BYE ? 0 : now + JT_PEER_ALIVE_NS);
+	if (hello->op != JT_HELLO_REPLY)
+		return;
+	if (p->probe_messages > p->confirmed)
+		p->confirmed = p->probe_messages;
+	p->acknowledged = ntohl(hello->received);
+}
+
+void jt_peers_hello(struct jt_controller *c, int id, const struct jt_address *from,
+		    const struct jt_frame_header *h, const uint8_t *body)
+{
+	__u64 *reasons = c->datapath.page.control->reasons;
+	struct jt_hello hello;
+
+	if (id >= 0)
+		reasons = c->datapath.peers[id].reasons;
+	if (ntohs(h->length) < sizeof(hello)) {
+		__sync_fetch_and_add(&reasons[JT_REASON_HELLO_BAD], 1);
+		return;
+	}
+	memcpy(&hello, body, sizeof(hello));
+	if (!hello_sound(h, &hello, body)) {
+		__sync_fetch_and_add(&reasons[JT_REASON_HELLO_BAD], 1);
+		return;
+	}
+	if (id < 0)
+		id = discovered(c, from, &hello);
+	if (id < 0)
+		return;
+	heard(c, (uint32_t)id, h, &hello);
+	if (hello.op == JT_HELLO_PROBE)
+		hello_send(c, (uint32_t)id, JT_HELLO_REPLY, 0, false);
+	if (hello.op == JT_HELLO_ANNOUNCE && c->options->discover)
+		learn(c, (uint32_t)id, &hello, body);
+}
+
+void jt_peers_uplink(struct jt_controller *c)
+{
+	uint32_t i;
+
+	for (i = 0; i < c->peer_limit; i++) {
+		if (!c->peers[i].used)
+			continue;
+		if (!c->uplink.up)
+			JT_WRITE(c->datapath.peers[i].alive_until_ns, 0);
+		else
+			resolve(c, i);
+	}
+}
+
+static int remote_add(struct jt_controller *c, const struct jt_remote_spec *r)
+{
+	struct jt_place place = { .kind = JT_PLACE_PEER, .until_ns = JT_NEVER_STALE };
+	int id = peer_by_name(c, r->peer);
+
+	if (id < 0) {
+		jt_log("--remote names peer %s, which no --peer names", r->peer);
+		return id;
+	}
+	place.id = (uint32_t)id;
+	return jt_place_set(c, &r->address, &place);
+}
+
+int jt_peers_start(struct jt_controller *c)
+{
+	const struct jt_options *o = c->options;
+	unsigned int i;
+	int err = 0;
+
+	for (i = 0; i < o->peer_count && err >= 0; i++)
+		err = peer_add(c, &o->peers[i], false);
+	for (i = 0; i < o->remote_count && err >= 0; i++)
+		err = remote_add(c, &o->remotes[i]);
+	return err < 0 ? err : 0;
+}
+
+void jt_peers_stop(struct jt_controller *c)
+{
+	uint32_t i;
+
+	for (i = 0; i < c->peer_limit && c->uplink.up; i++)
+		if (c->peers[i].used)
+			hello_send(c, i, JT_HELLO_BYE, 0, false);
+}

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "controller/capture.h"
+#include "controller/outer.h"
+#include "controller/peers.h"
+#include "controller/receive.h"
+
+#define BATCH 64
+#define BATCHES_MAX 16 /* then other work gets its turn */
+
+/* Where the messages of one template go; found once per template and frame. */
+struct route {
+	struct jt_guest *guest;
+	const uint8_t *mac; /* to put into the packet, or NULL */
+	int reason;	    /* why nowhere, if guest is NULL */
+	bool known;
+};
+
+static struct jt_address template_address(const struct jt_template *t, bool source)
+{
+	if (t->kind == JT_TEMPLATE_UDP4)
+		return jt_address_make(JT_FAMILY_IPV4, JT_SCOPE_GUEST,
+				       source ? &t->u.udp4.source : &t->u.udp4.dest);
+	if (t->kind == JT_TEMPLATE_UDP6)
+		return jt_address_make(JT_FAMILY_IPV6, JT_SCOPE_GUEST,
+				       source ? t->u.udp6.source : t->u.udp6.dest);
+	return jt_address_make(JT_FAMILY_MAC, JT_SCOPE_GUEST, source ? t->source_mac : t->dest_mac);
+}
+
+/* A source must not be a guest of ours, nor known to be behind another peer. */
+static bool source_sound(struct jt_controller *c, const struct jt_template *t, uint32_t peer)
+{
+	struct jt_address mac = jt_address_make(JT_FAMILY_MAC, JT_SCOPE_GUEST, t->source_mac);
+	struct jt_address ip = template_address(t, true);
+	const struct jt_place *places[2] = { jt_index_find(&c->index, &mac),
+					     jt_index_find(&c->index, &ip) };
+	int i;
+
+	for (i = 0; i < 2; i++)
+		if (places[i] && (places[i]->kind != JT_PLACE_PEER || places[i]->id != peer))
+			return false;
+	return true;
+}
+
+static struct route route_find(struct jt_controller *c, const struct jt_found *m, uint32_t peer)
+{
+	struct route r = { .known = true, .reason = JT_REASON_NO_GUEST };
+	const struct jt_place *place;
+	struct jt_address a;
+	struct jt_template t;
+
+	jt_template_load(&t, m->bytes, m->template_size);
+	if (!source_sound(c, &t, peer)) {
+		r.reason = JT_REASON_SOURCE_BAD;
+		return r;
+	}
+	a = jt_address_make(JT_FAMILY_MAC, JT_SCOPE_GUEST, t.dest_mac);
+	place = jt_index_find(&c->index, &a);
+	if (!place) {
+		a = template_address(&t, false);
+		place = jt_index_find(&c->index, &a);
+		if (place && place->kind == JT_PLACE_GUEST)
+			r.mac = (const uint8_t *)&c->datapath.guests[place->id].mac;
+	}
+	if (!place || place->kind != JT_PLACE_GUEST)
+		return r;
+	r.guest = &c->datapath.guests[place->id];
+	if (!c->guests[place->id].up || (r.mac && !r.guest->mac)) {
+		r.reason = JT_REASON_GUEST_DOWN;
+		r.guest = NULL;
+	}
+	return r;
+}
+
+/* The record's own number says which of its frame's templates it uses. */
+static struct route *route_of(struct route *routes, const struct jt_found *m)
+{
+	return &routes[(m->payload - JT_RECORD_HEAD)[0] >> 3];
+}
+
+static void take_apart(struct jt_controller *c, uint32_t peer, const uint8_t *records,
+		       uint32_t length)
+{
+	struct route routes[JT_TEMPLATES_MAX + 1] = { 0 }, *r;
+	__u64 *reasons = c->datapath.peers[peer].reasons;
+	struct jt_found m;
+	struct jt_walk w;
+	int found;
+
+	jt_walk_init(&w, records, length);
+	while ((found = jt_walk_next(&w, &m)) > 0) {
+		c->datapath.peers[peer].received_messages++;
+		r = route_of(routes, &m);
+		if (!r->known)
+			*r = route_find(c, &m, peer);
+		if (r->guest)
+			jt_deliver_add(&c->deliver, &m, r->guest, r->mac);
+		else
+			__sync_fetch_and_add(&reasons[r->reason], 1);
+	}
+	if (found < 0)
+		__sync_fetch_and_add(&reasons[-found], 1);
+}
+
+void jt_receive_frame(struct jt_controller *c, const uint8_t *frame, uint32_t length)
+{
+	struct jt_address from;
+	const struct jt_frame_header *h = jt_outer_read(c, frame, length, &from);
+	const struct jt_place *place;
+	const uint8_t *body = (const uint8_t *)(h + 1);
+	uint32_t room;
+
+	if (!h || jt_index_refresh(&c->index, c->datapath.maps[JT_MAP_addresses]))
+		return;
+	room = length - (uint32_t)(body - frame);
+	if (ntohs(h->length) > room)
+		return; /* the uplink program has let none such through */
+	if (c->capture.watch.fd >= 0)
+		jt_capture_frame(c, JT_CAPTURE_RECEIVED, frame, length);
+	place = jt_index_find(&c->index, &from);
+	if ((h->version_type & 0xf) == JT_FRAME_HELLO)
+		jt_peers_hello(c, place && place->kind == JT_PLACE_PEER ? (int)place->id : -1,
+			       &from, h, body);
+	else if (place && place->kind == JT_PLACE_PEER)
+		take_apart(c, place->id, body, ntohs(h->length));
+}
+
+void jt_receive_run(struct jt_controller *c)
+{
+	uint32_t first, length;
+	unsigned int n, i, batch;
+	const uint8_t *frame;
+
+	for (batch = 0; batch < BATCHES_MAX && c->xsk.socket; batch++) {
+		n = jt_xsk_receive(&c->xsk, BATCH, &first);
+		if (!n)
+			break;
+		for (i = 0; i < n; i++) {
+			frame = jt_xsk_frame(&c->xsk, first + i, &length);
+			jt_receive_frame(c, frame, length);
+		}
+		jt_deliver_flush(&c->deliver);
+		jt_xsk_release(&c->xsk, first, n);
+	}
+}

@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include <errno.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include "controller/peers.h"
+#include "controller/scheduler.h"
+#include "controller/transmit.h"
+
+#define MEASURE_NS 100000000ULL /* recompute the cycle so often while awake */
+#define ALIVE_NS JT_WAKE_NS
+
+const char *const jt_swap_names[] = { "threshold", "cycle", "flush", "writer" };
+_Static_assert(JT_ARRAY_SIZE(jt_swap_names) == JT_SWAP_COUNT, "a name for every trigger");
+
+/* What guest @i did since the last time, as T_i and D_i. */
+static void measure_guest(struct jt_controller *c, uint32_t i, uint64_t elapsed,
+			  struct jt_cycle_sums *sums)
+{
+	struct jt_scheduler *s = &c->scheduler;
+	struct jt_guest *g = &c->datapath.guests[i];
+	uint64_t offered = JT_READ(g->offered), writes = JT_READ(g->writes);
+	uint64_t writes_ns = JT_READ(g->writes_ns), interval;
+
+	if (writes != s->writes[i])
+		g->write_ns = (writes_ns - s->writes_ns[i]) / (writes - s->writes[i]);
+	interval = jt_cycle_add(sums, elapsed, offered - s->offered[i], g->write_ns);
+	if (interval)
+		g->interval_ns = interval;
+	s->offered[i] = offered;
+	s->writes[i] = writes;
+	s->writes_ns[i] = writes_ns;
+}
+
+static void measure(struct jt_controller *c, uint64_t now)
+{
+	struct jt_scheduler *s = &c->scheduler;
+	struct jt_cycle_sums sums = { 0 };
+	uint32_t i;
+
+	for (i = 0; i < c->guest_limit; i++)
+		if (c->guests[i].used)
+			measure_guest(c, i, now - s->measured_ns, &sums);
+	if (sums.intervals)
+		s->mean_interval_ns = (uint64_t)(sums.interval_ns / sums.intervals);
+	if (sums.writes)
+		s->mean_write_ns = (uint64_t)(sums.write_ns / sums.writes);
+	s->length_ns = jt_cycle_compute(&s->settings, &sums);
+	s->measured_ns = now;
+	s->recomputed++;
+}
+
+static void arm(struct jt_controller *c, uint64_t at)
+{
+	struct itimerspec t = { .it_value = { .tv_sec = (time_t)(at / 1000000000),
+					      .tv_nsec = (long)(at % 1000000000) } };
+
+	timerfd_settime(c->timer_watch.fd, TFD_TIMER_ABSTIME, &t, NULL);
+}
+
+static void begin(struct jt_controller *c, uint64_t now)
+{
+	struct jt_scheduler *s = &c->scheduler;
+	struct jt_control *control = c->datapath.page.control;
+
+	s->start_ns = now;
+	JT_WRITE(control->cycle_start_ns, now);
+	JT_WRITE(control->cycle_ns, s->length_ns);
+	arm(c, now + s->length_ns);
+}
+
+/*
+ * Go to sleep. The programs look at `asleep` after they have committed, we look
+ * at the page after we have set it, with full barriers on both sides: one of us
+ * sees the other.
+ */
+static void sleep_until_rung(struct jt_controller *c)
+{
+	struct jt_control *control = c->datapath.page.control;
+
+	c->scheduler.start_ns = 0;
+	arm(c, 0);
+	JT_WRITE(control->cycle_ns, 0);
+	JT_WRITE(control->alive_until_ns, JT_NEVER_STALE);
+	__atomic_store_n(&control->asleep, 1, __ATOMIC_SEQ_CST);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	if (!jt_transmit_empty(c) && jt_cas(&control->asleep, 1, 0) == 1)
+		jt_scheduler_wake(c, jt_env_now());
+}
+
+/* Step the epoch if the controller's view of it is still right. */
+static bool swap(struct jt_controller *c, enum jt_swap why)
+{
+	struct jt_page *page = &c->datapath.page;
+	uint64_t epoch = JT_READ(page->control->epoch);
+
+	/* A writer that found the page full has swapped it already. */
+	if (c->scheduler.epoch < epoch) {
+		c->scheduler.swaps[JT_SWAP_writer] += epoch - c->scheduler.epoch;
+	} else if (!jt_transmit_empty(c)) {
+		if (jt_page_step(page, epoch)) {
+			jt_transmit_run(c); /* perhaps a bank has come back */
+			if (jt_page_step(page, epoch))
+				return true;
+		}
+		c->scheduler.swaps[why]++;
+		epoch++;
+	} else {
+		return false;
+	}
+	c->scheduler.epoch = epoch;
+	jt_transmit_run(c);
+	return true;
+}
+
+static void cycle_end(struct jt_controller *c, enum jt_swap why)
+{
+	struct jt_scheduler *s = &c->scheduler;
+	uint64_t now = jt_env_now();
+	bool swapped = swap(c, why);
+
+	c->datapath.page.control->cycles++;
+	jt_peers_tick(c, now);
+	if (!swapped || now - s->measured_ns > MEASURE_NS)
+		measure(c, now);
+	if (swapped) {
+		begin(c, now);
+		return;
+	}
+	s->empty++;
+	sleep_until_rung(c);
+}
+
+void jt_scheduler_wake(struct jt_controller *c, uint64_t time_ns)
+{
+	c->scheduler.wakeups++;
+	if (c->scheduler.start_ns)
+		return;
+	begin(c, time_ns);
+}
+
+void jt_scheduler_full(struct jt_controller *c)
+{
+	cycle_end(c, JT_SWAP_threshold);
+}
+
+bool jt_scheduler_flush(struct jt_controller *c)
+{
+	bool any = !jt_transmit_empty(c);
+
+	if (any)
+		cycle_end(c, JT_SWAP_flush);
+	return any;
+}
+
+void jt_scheduler_alive(struct jt_controller *c)
+{
+	struct jt_scheduler *s = &c->scheduler;
+
+	if (s->start_ns)
+		JT_WRITE(c->datapath.page.control->alive_until_ns,
+			 jt_env_now() + s->length_ns + ALIVE_NS);
+}
+
+int jt_scheduler_timeout(struct jt_controller *c)
+{
+	return c->transmit.send_epoch < JT_READ(c->datapath.page.control->epoch) ? 1 : -1;
+}
+
+static void timer_ready(struct jt_controller *c, struct jt_watch *w, uint32_t events)
+{
+	uint64_t expired;
+
+	if (read(w->fd, &expired, sizeof(expired)) == sizeof(expired) && c->scheduler.start_ns)
+		cycle_end(c, JT_SWAP_cycle);
+}
+
+int jt_scheduler_start(struct jt_controller *c)
+{
+	const struct jt_options *o = c->options;
+
+	c->scheduler.settings = o->cycle;
+	c->scheduler.measured_ns = jt_env_now();
+	c->scheduler.length_ns = jt_cycle_compute(&o->cycle, &(struct jt_cycle_sums){ 0 });
+	c->timer_watch.fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+	c->timer_watch.ready = timer_ready;
+	if (c->timer_watch.fd < 0)
+		return -errno;
+	sleep_until_rung(c);
+	return jt_watch_add(c, &c->timer_watch, EPOLLIN);
+}

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/address.h"
+#include "controller/options.h"
+#include "controller/values.h"
+
+const char *jt_value_text(const char *value, char *out, size_t size)
+{
+	if (!*value || strlen(value) >= size)
+		return "the name is empty or too long";
+	snprintf(out, size, "%s", value);
+	return NULL;
+}
+
+const char *jt_value_name(const char *value, size_t length, char out[JT_NAME_SIZE])
+{
+	size_t i;
+
+	if (!length || length >= JT_NAME_SIZE)
+		return "a name has 1 to 15 characters";
+	for (i = 0; i < length; i++)
+		if (!isalnum((unsigned char)value[i]) && !strchr("-_.", value[i]))
+			return "a name has letters, digits, - _ and . only";
+	memcpy(out, value, length);
+	out[length] = 0;
+	return NULL;
+}
+
+const char *jt_value_number(const char *value, unsigned int min, unsigned int max,
+			    unsigned int *out)
+{
+	static char text[64];
+	char *end;
+	unsigned long n = strtoul(value, &end, 0);
+
+	if (!isdigit((unsigned char)*value) || *end || n < min || n > max) {
+		snprintf(text, sizeof(text), "write a number from %u to %u", min, max);
+		return text;
+	}
+	*out = (unsigned int)n;
+	return NULL;
+}
+
+/* A number and the factor its unit stands for; 0: malformed. */
+static double scaled(const char *value, const char *const *units, const double *factors)
+{
+	char *end;
+	double n = strtod(value, &end);
+	int i;
+
+	if (!isdigit((unsigned char)*value))
+		return 0;
+	for (i = 0; units[i]; i++)
+		if (!strcmp(end, units[i]))
+			return n * factors[i];
+	return 0;
+}
+
+const char *jt_value_time(const char *value, __u64 *ns)
+{
+	static const char *const units[] = { "us", "ms", "s", NULL };
+	static const double factors[] = { 1e3, 1e6, 1e9 };
+	double n = scaled(value, units, factors);
+
+	if (!(n >= 1e3 && n <= 3600e9))
+		return "write a time from 1us to 3600s, as in 500us, 2ms or 1s";
+	*ns = (__u64)n;
+	return NULL;
+}
+
+const char *jt_value_size(const char *value, __u32 *bytes)
+{
+	static const char *const units[] = { "", "K", "M", NULL };
+	static const double factors[] = { 1, 1024, 1024 * 1024 };
+	double n = scaled(value, units, factors);
+
+	if (!(n >= 1 && n <= 1U << 30))
+		return "write a size, as in 65536, 256K or 1M";
+	*bytes = (__u32)n;
+	return NULL;
+}
+
+const char *jt_value_switch(const char *value, bool *out)
+{
+	if (!value || !strcmp(value, "yes"))
+		*out = true;
+	else if (!strcmp(value, "no"))
+		*out = false;
+	else
+		return "write yes or no";
+	return NULL;
+}
+
+const char *jt_value_choice(const char *value, const char *const *names, void *out)
+{
+	static char text[128];
+	unsigned int i;
+	size_t n = 0;
+
+	for (i = 0; names[i]; i++) {
+		if (!strcmp(value, names[i])) {
+			memcpy(out, &i, sizeof(i));
+			return NULL;
+		}
+		n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%s", i ? ", " : "write one of ",
+				      names[i]);
+	}
+	return text;
+}
+
+static const char *guest_field(char *field, struct jt_guest_spec *out)
+{
+	struct jt_address *a = &out->addresses[out->count];
+
+	if (out->count == JT_GUEST_ADDRESSES_MAX)
+		return "a guest has up to 16 addresses here";
+	if (!strncmp(field, "mac=", 4)) {
+		if (jt_address_parse(field + 4, JT_SCOPE_GUEST, a) || a->family != JT_FAMILY_MAC ||
+		    a->bytes[0] & 1)
+			return "mac= takes a unicast MAC address";
+	} else if (!strncmp(field, "ip=", 3)) {
+		if (jt_address_parse(field + 3, JT_SCOPE_GUEST, a) || a->family == JT_FAMILY_MAC)
+			return "ip= takes an IPv4 or IPv6 address";
+	} else {
+		return "only mac= and ip= may follow the interface";
+	}
+	out->count++;
+	return NULL;
+}
+
+const char *jt_guest_spec_parse(const char *text, struct jt_guest_spec *out)
+{
+	char copy[1024], *field, *rest = copy, *interface;
+	const char *wrong = NULL;
+
+	memset(out, 0, sizeof(*out));
+	if (strlen(text) >= sizeof(copy))
+		return "this is too long";
+	snprintf(copy, sizeof(copy), "%s", text);
+	field = strsep(&rest, ",");
+	interface = strchr(field, '=');
+	if (!interface || jt_value_name(field, (size_t)(interface - field), out->name))
+		return "write it NAME=IF[,mac=M][,ip=A] (a name has up to 15 characters)";
+	if (jt_value_text(interface + 1, out->interface, sizeof(out->interface)))
+		return "the interface's name is empty or too long";
+	while (!wrong && (field = strsep(&rest, ",")))
+		wrong = guest_field(field, out);
+	return wrong;
+}
