@@ -29,6 +29,7 @@ say = $(if $(V),,@printf '  %-8s %s\n' '$1' '$(2:$(CURDIR)/%=%)')
 # --- flags ---------------------------------------------------------------
 
 CFLAGS ?= -O2 -g
+LDFLAGS ?= -Wl,--as-needed
 ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE $(CFLAGS) -Wall -Wextra -Wno-unused-parameter \
 	-Werror=implicit-function-declaration -ffile-prefix-map=$(CURDIR)=. \
 	-DJT_VERSION='"$(VERSION)"' -Iheaders -Iuser -Ibuild/bpf
@@ -41,11 +42,12 @@ FUZZ := -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
 # Evaluated once, at first use: `make deps` may run before.
 once = $(eval $1 := $(shell $2))$($1)
 JITNEYD_PKGS := libbpf libxdp libnl-route-3.0 libnl-3.0 jansson inih
-JITNEY_PKGS := jansson libbpf
+JITNEY_PKGS := jansson libbpf libnl-route-3.0 libnl-3.0 glib-2.0
 TEST_PKGS := $(JITNEYD_PKGS) cmocka
 PKG_CFLAGS = $(call once,PKG_CFLAGS,$(PKG_CONFIG) --cflags $(TEST_PKGS))
 JITNEYD_LIBS = $(call once,JITNEYD_LIBS,$(PKG_CONFIG) --libs $(JITNEYD_PKGS)) -lm -lpthread
-JITNEY_LIBS = $(call once,JITNEY_LIBS,$(PKG_CONFIG) --libs $(JITNEY_PKGS)) -lm
+JITNEY_LIBS = $(call once,JITNEY_LIBS,$(PKG_CONFIG) --libs $(JITNEY_PKGS)) -lwiretap -lwsutil -lm
+WIRETAP_CFLAGS = $(call once,WIRETAP_CFLAGS,$(PKG_CONFIG) --cflags wireshark)
 TEST_LIBS = $(call once,TEST_LIBS,$(PKG_CONFIG) --libs $(TEST_PKGS)) -lm -lpthread
 
 # --- what there is ---------------------------------------------------------
@@ -71,7 +73,7 @@ BENCHES := $(call tests,tests/bench,bench_*)
 # --- main targets ------------------------------------------------------------
 
 .PHONY: all bpf tools unit threads bpf-tests fuzzers benches tests deps demo check bench
-.PHONY: install uninstall clean help
+.PHONY: install uninstall clean format help
 
 all: bpf $(PROGRAMS) $(TOOLS)
 bpf: build/bpf/jitney.bpf.o $(SKELETON)
@@ -98,6 +100,9 @@ bench: deps
 	@$(MAKE) --no-print-directory all benches
 	@scripts/bench
 
+format:
+	@tests/style --format
+
 clean:
 	rm -rf build
 
@@ -122,29 +127,39 @@ build/bpf/jitney.bpf.o: $(BPF_O)
 
 $(SKELETON): build/bpf/jitney.bpf.o Makefile
 	$(call say,SKEL,$@)
-	$(Q){ echo '#include <jitney/abi.h>'; $(BPFTOOL) gen skeleton $< name jitney_bpf; } > $@
+	$(Q){ printf '%s\n' '// NOLINTBEGIN' '#include <jitney/abi.h>'; \
+		$(BPFTOOL) gen skeleton $< name jitney_bpf; echo '// NOLINTEND'; } > $@
 
 # $1: folder of the objects, $2: extra flags
 define objects
 build/$1/%.o: %.c Makefile | $(SKELETON)
 	$$(call say,CC,$$@)
 	$$(Q)mkdir -p $$(@D)
-	$$(Q)$(CC) $$(ALL_CFLAGS) $2 $$(PKG_CFLAGS) -MMD -MP -c $$< -o $$@
+	$$(Q)$(CC) $$(ALL_CFLAGS) $2 $$(PKG_CFLAGS) $$(EXTRA) -MMD -MP -c $$< -o $$@
 endef
 $(eval $(call objects,obj))
 $(eval $(call objects,asan/obj,$(ASAN)))
 
-build/bin/jitneyd: $(patsubst %.c,build/obj/%.o,$(JITNEYD_C) $(COMMON_C))
+build/obj/user/cli/%.o: EXTRA = $(WIRETAP_CFLAGS)
+
+# An archive: each program takes of it what it needs.
+build/obj/common.a: $(COMMON_C:%.c=build/obj/%.o)
+build/asan/obj/common.a: $(COMMON_C:%.c=build/asan/obj/%.o)
+%/common.a:
+	$(call say,AR,$@)
+	$(Q)mkdir -p $(@D) && rm -f $@ && ar rcs $@ $^
+
+build/bin/jitneyd: $(JITNEYD_C:%.c=build/obj/%.o) build/obj/common.a
 	$(call say,LINK,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(JITNEYD_LIBS)
 
-build/bin/jitney: $(patsubst %.c,build/obj/%.o,$(JITNEY_C) $(COMMON_C))
+build/bin/jitney: $(JITNEY_C:%.c=build/obj/%.o) build/obj/common.a
 	$(call say,LINK,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(JITNEY_LIBS)
 
-build/asan/jitneyd: $(patsubst %.c,build/asan/obj/%.o,$(JITNEYD_C) $(COMMON_C))
+build/asan/jitneyd: $(JITNEYD_C:%.c=build/asan/obj/%.o) build/asan/obj/common.a
 	$(call say,LINK,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(LDFLAGS) $(ASAN) -o $@ $^ $(JITNEYD_LIBS)

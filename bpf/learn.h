@@ -70,7 +70,7 @@ JT_INLINE int jt_address_own(const struct jt_address *a, struct jt_guest *guest,
 	if (place)
 		return place->kind == JT_PLACE_GUEST && place->id == id ? JT_ABOARD :
 									  JT_REASON_SPOOFED_IP;
-	if (guest->flags & JT_GUEST_STRICT)
+	if (guest->flags & JT_GUEST_STRICT && a->family != JT_FAMILY_MAC)
 		return JT_REASON_SPOOFED_IP;
 	if (bpf_map_update_elem(&addresses, a, &learned, BPF_NOEXIST))
 		return JT_REASON_NO_ROOM;
@@ -78,22 +78,35 @@ JT_INLINE int jt_address_own(const struct jt_address *a, struct jt_guest *guest,
 	return JT_ABOARD;
 }
 
-/* The guest's MAC is configured, or that of its first packet. */
-JT_INLINE int jt_mac_own(const struct jt_template *t, struct jt_guest *guest, __u32 id)
+/*
+ * jt_mac_learn() - The first packet of a guest, whatever it is, tells its MAC
+ *
+ * Return: true if the guest has this MAC now. False: another one came first, or
+ * it is another guest's.
+ */
+JT_NOINLINE bool jt_mac_learn(const __u8 *data, const __u8 *end, struct jt_guest *guest, __u32 id)
 {
-	__u64 mac = 0, old = JT_READ(guest->mac);
+	const struct jt_eth *eth = (const struct jt_eth *)data;
 	struct jt_address a;
+	__u64 mac = 0, old;
+
+	if (data + sizeof(*eth) > end || eth->source[0] & 1)
+		return false;
+	jt_address_set(&a, eth->source, 6, JT_FAMILY_MAC);
+	__builtin_memcpy(&mac, a.bytes, 6);
+	if (!mac || jt_address_own(&a, guest, id))
+		return false;
+	old = jt_cas(&guest->mac, 0, mac);
+	return !old || old == mac;
+}
+
+/* The guest's MAC is configured, or that of its first packet. */
+JT_INLINE int jt_mac_own(const struct jt_template *t, struct jt_guest *guest)
+{
+	__u64 mac = 0;
 
 	__builtin_memcpy(&mac, t->source_mac, 6);
-	if (old == mac)
-		return JT_ABOARD;
-	if (old)
-		return JT_REASON_SPOOFED_MAC;
-	jt_address_set(&a, t->source_mac, 6, JT_FAMILY_MAC);
-	if (jt_address_own(&a, guest, id))
-		return JT_REASON_SPOOFED_MAC;
-	old = jt_cas(&guest->mac, 0, mac);
-	return !old || old == mac ? JT_ABOARD : JT_REASON_SPOOFED_MAC;
+	return JT_READ(guest->mac) == mac ? JT_ABOARD : JT_REASON_SPOOFED_MAC;
 }
 
 /* Where an address leads: kind and id of a route, 0 if nowhere that is known. */
@@ -130,7 +143,7 @@ JT_NOINLINE int jt_flow_resolve(const __u8 *data, const __u8 *end, const struct 
 	struct jt_address source, dest;
 	int reason;
 
-	reason = jt_mac_own(t, guest, p->key.guest);
+	reason = jt_mac_own(t, guest);
 	if (reason)
 		return reason;
 	reason = jt_addresses_read(data, end, p, &source, &dest);

@@ -6,40 +6,23 @@
  * One worker, an XDP and a tcx entry point. What it does not understand, or
  * can't take now, goes the kernel's way: only a forged source is dropped.
  */
-#include "env_bpf.h"
+#include "board.h"
 #include "learn.h"
-#include <jitney/organize.h>
 
 #define JT_HEADERS_MAX 66 /* Ethernet, VLAN, IPv6, UDP */
 #define JT_GAP_LIMIT 4	  /* in units of the latency bound */
 #define JT_PROBE_NS 50000000ULL
 #define JT_LEGACY_NS 1000000000ULL
-#define JT_SAMPLE 64 /* one write in so many is timed */
+#define JT_ORDER_NS 100000000ULL
 
-enum jt_verdict { JT_PASS, JT_DROP, JT_TAKEN, JT_SWITCH };
-
-struct jt_vif {
-	struct jt_page page;
-	const __u8 *data;
-	const __u8 *end;
-	__u64 total;
-	struct jt_guest *guest;
-	__u64 now; /* coarse: a few ms old */
-	__u32 ifindex; /* in: the vif; out, for JT_SWITCH: where to */
-	bool tagged;
-	__u16 vlan;
-};
-
-JT_INLINE int jt_pass(struct jt_vif *v, int reason)
-{
-	jt_count_reason(v->guest->reasons, reason);
-	return JT_PASS;
-}
-
-/* True while messages of the flow may still be on their way to the wire. */
+/*
+ * True while messages of the flow may still be on their way: in the page, on
+ * the wire, or with the controller of the other side. One that went the
+ * kernel's way now would overtake them.
+ */
 JT_INLINE bool jt_flow_aboard(struct jt_vif *v, struct jt_flow *flow)
 {
-	return JT_READ(flow->aboard_epoch) >= JT_READ(v->page.control->sent_epoch);
+	return v->now - JT_READ(flow->aboard_ns) < JT_ORDER_NS;
 }
 
 /*
@@ -57,8 +40,8 @@ JT_INLINE bool jt_company(struct jt_vif *v, struct jt_peer *peer)
 	if (gap > bound * JT_GAP_LIMIT)
 		gap = bound * JT_GAP_LIMIT;
 	mean = JT_READ(peer->gap_ns);
-	mean += gap / 2;
 	mean -= mean / 2;
+	mean += gap / 2;
 	JT_WRITE(peer->first_ns, now);
 	JT_WRITE(peer->gap_ns, mean);
 	return mean <= 2 * bound;
@@ -70,56 +53,6 @@ JT_INLINE void jt_probe(struct jt_vif *v, struct jt_peer *peer, __u32 id)
 		return;
 	JT_WRITE(peer->probed_ns, v->now);
 	jt_tell(JT_EVENT_PROBE, id, v->now);
-}
-
-/* Wake the controller if it sleeps, or if the bank is full enough to leave. */
-JT_INLINE void jt_wake(struct jt_vif *v, __u32 id, bool opened)
-{
-	struct jt_control *c = v->page.control;
-	struct jt_bank *bank;
-	__u64 epoch, now;
-	__u32 rung;
-
-	if (JT_READ(c->asleep) && jt_cas(&c->asleep, 1, 0) == 1) {
-		now = bpf_ktime_get_ns();
-		jt_cas(&c->alive_until_ns, JT_NEVER_STALE, now + JT_WAKE_NS);
-		jt_tell(JT_EVENT_ABOARD, id, now);
-	}
-	if (!opened)
-		return;
-	epoch = JT_READ(c->epoch);
-	bank = jt_page_bank(&v->page, epoch);
-	if (!bank || JT_BANK_NEXT(JT_READ(bank->word)) < c->threshold)
-		return;
-	rung = JT_READ(c->rung_epoch);
-	if (rung != (__u32)epoch && jt_cas(&c->rung_epoch, rung, (__u32)epoch) == rung)
-		jt_tell(JT_EVENT_FULL, id, bpf_ktime_get_ns());
-}
-
-JT_INLINE int jt_take_aboard(struct jt_vif *v, const struct jt_message *m)
-{
-	__u64 length = m->parsed->length, count, start = 0;
-	int opened = 0, reason;
-
-	count = jt_fetch_add(&v->guest->offered, 1);
-	if (count % JT_SAMPLE == 0)
-		start = bpf_ktime_get_ns();
-	reason = jt_organize(&v->page, m, &opened);
-	if (reason == JT_REASON_COPY_FAILED) {
-		jt_count_reason(v->guest->reasons, reason);
-		return JT_DROP;
-	}
-	if (reason)
-		return jt_pass(v, reason);
-	if (start) {
-		jt_count(&v->guest->writes_ns, bpf_ktime_get_ns() - start);
-		jt_count(&v->guest->writes, 1);
-	}
-	jt_count(&v->guest->messages, 1);
-	jt_count(&v->guest->bytes, length);
-	jt_count(&m->flow->messages, 1);
-	jt_wake(v, m->parsed->key.guest, opened);
-	return JT_TAKEN;
 }
 
 /*
@@ -149,22 +82,24 @@ JT_INLINE int jt_small(struct jt_vif *v, const struct jt_message *m)
 	return JT_ABOARD;
 }
 
-JT_INLINE int jt_to_peer(struct jt_vif *v, struct jt_message *m)
+JT_INLINE int jt_to_peer(struct jt_vif *v, struct jt_message *m, struct jt_parsed *parsed)
 {
 	int reason;
 
 	m->peer = bpf_map_lookup_elem(&peers, &m->peer_id);
 	if (!m->peer)
 		return jt_pass(v, JT_REASON_NO_PEER);
-	if (v->now > JT_READ(m->peer->alive_until_ns)) {
-		jt_probe(v, m->peer, m->peer_id);
-		return jt_pass(v, JT_REASON_PEER_DOWN);
-	}
 	if (m->parsed->length > v->page.control->small)
 		reason = jt_large(v, m);
 	else
 		reason = jt_small(v, m);
-	return reason ? jt_pass(v, reason) : jt_take_aboard(v, m);
+	if (reason)
+		return jt_pass(v, reason);
+	if (v->now > JT_READ(m->peer->alive_until_ns)) {
+		jt_probe(v, m->peer, m->peer_id);
+		return jt_pass(v, JT_REASON_PEER_DOWN);
+	}
+	return jt_take_aboard(v, m, parsed);
 }
 
 JT_INLINE int jt_to_guest(struct jt_vif *v, __u32 id)
@@ -198,8 +133,6 @@ JT_INLINE int jt_flow_get(struct jt_vif *v, const struct jt_parsed *p, struct jt
 	if (*flow && JT_ROUTE_TAG(JT_READ((*flow)->route)) == tag &&
 	    p->key.header.kind != JT_TEMPLATE_ETHERNET)
 		return JT_ABOARD;
-	if (!*flow && p->length > v->page.control->small)
-		return JT_REASON_TOO_LARGE;
 	reason = jt_flow_resolve(v->data, v->end, p, v->guest, &route);
 	if (reason)
 		return reason;
@@ -225,6 +158,8 @@ JT_INLINE int jt_vif_work(struct jt_vif *v)
 	v->page.control = jt_control();
 	if (!v->guest || !v->page.control || JT_READ(v->page.control->magic) != JT_MAGIC)
 		return JT_PASS;
+	if (!JT_READ(v->guest->mac))
+		jt_mac_learn(v->data, v->end, v->guest, *id);
 	parsed.key.guest = *id;
 	reason = jt_parse(v->data, v->end, v->total, v->tagged, v->vlan, &parsed);
 	if (reason)
@@ -241,7 +176,7 @@ JT_INLINE int jt_vif_work(struct jt_vif *v)
 	route = JT_READ(m.flow->route);
 	m.peer_id = JT_ROUTE_ID(route);
 	if (JT_ROUTE_KIND(route) == JT_PLACE_PEER)
-		return jt_to_peer(v, &m);
+		return jt_to_peer(v, &m, &parsed);
 	if (JT_ROUTE_KIND(route) == JT_PLACE_GUEST && parsed.length <= v->page.control->small)
 		return jt_to_guest(v, m.peer_id);
 	return jt_pass(v, JT_REASON_NO_PEER);

@@ -182,13 +182,12 @@ struct jt_control {
 	__u64 cycle_start_ns; /* announced: when the running cycle began */
 	__u64 cycle_ns;	 /* announced: its length; 0: no cycle runs */
 	__u64 cycles;	 /* cycles ended since the start */
-	__u64 sent_epoch; /* all frames of epochs below it are on the wire */
 	__u32 generation; /* stepped when peers, guests or addresses change */
 	__u32 flags;	  /* JT_CONTROL_* */
 	__u16 ethertype;  /* be: of frames between machines of one network */
 	__u16 udp_port;	  /* be: of frames between machines a router apart; 0: none */
 	__u32 unused_settings;
-	__u64 unused_control[5];
+	__u64 unused_control[6];
 
 	/* Read by every write; changed a few times a cycle. */
 	__u64 epoch;	   /* any: stepped by compare-and-swap. The active bank is epoch % banks */
@@ -311,10 +310,9 @@ JT_ASSERT(sizeof(struct jt_flow_key) == 64, "a whole number of words");
 struct jt_flow {
 	__u64 hint;  /* any: {epoch:32 | extent:20 | offset/4:12}, its template in the page */
 	__u64 route; /* any: {tag:32 | enum jt_place_kind:8 | id of guest or peer:24} */
-	__u64 aboard_epoch; /* any: epoch it last wrote in */
+	__u64 aboard_ns; /* any: when it last wrote, a few ms off */
 	__u64 legacy_until_ns; /* any: passes on until then; see MIXED_FLOW */
 	__u64 messages; /* any */
-	__u64 bytes;	/* any */
 };
 
 /* What the programs tell the controller: ring buffer `events`. */

@@ -14,7 +14,7 @@
 #include "page.h"
 #include "parse.h"
 
-#define JT_ORGANIZE_TRIES 6
+#define JT_ORGANIZE_TRIES 4
 
 #define JT_HINT(epoch, number, offset) \
 	((__u64)(__u32)(epoch) << 32 | (__u64)(number) << 12 | (offset) >> 2)
@@ -29,6 +29,23 @@ struct jt_message {
 	__u32 peer_id;
 };
 
+/* Words of a template: those that all kinds have, UDP's, and the VLAN tail's. */
+#define JT_WORDS_ALL 5U
+#define JT_WORDS_UDP4 7U
+#define JT_WORDS_UDP6 14U
+#define JT_WORD_VLAN 14U
+
+/* Bits in which words [from, to) of two templates differ. */
+JT_INLINE JT_UNORDERED __u32 jt_words_differ(const __u32 *at, const __u32 *want, __u32 from,
+					     __u32 to)
+{
+	__u32 i, bits = 0;
+
+	for (i = from; i < to; i++)
+		bits |= at[i] ^ want[i];
+	return bits;
+}
+
 /*
  * Number of the flow's template if it stands at the hint, else 0. Hints are set
  * behind the commit, so nobody writes there but one who wipes the extent, or has
@@ -40,56 +57,47 @@ JT_INLINE JT_UNORDERED __u32 jt_template_find(const __u8 *frame, const struct jt
 	const __u32 *want = (const __u32 *)&p->key.header;
 	__u64 offset = JT_HINT_OFFSET(hint);
 	const __u32 *at;
-	__u32 head, vlan = p->key.header.flags & JT_TEMPLATE_VLAN;
+	__u32 head, bits, used = JT_WORDS_ALL;
 
 	if (offset >= g->extent_size)
 		return 0;
-	at = (const __u32 *)(frame + offset);
-	head = JT_READ(at[0]);
-	if ((head ^ jt_record_template(0, p->template_size)) & ~jt_htonl(0xff00))
-		return 0;
-	if (at[1] != want[0] || at[2] != want[1] || at[3] != want[2] || at[4] != want[3] ||
-	    at[5] != want[4])
-		return 0;
+	at = (const __u32 *)(frame + offset) + 1;
+	head = JT_READ(at[-1]);
+	bits = (head ^ jt_record_template(0, (__u32)p->template_size)) & ~jt_htonl(0xff00);
+	bits |= jt_words_differ(at, want, 0, JT_WORDS_ALL);
 	if (p->key.header.kind == JT_TEMPLATE_UDP4) {
-		if (at[6] != want[5] || at[7] != want[6] || (vlan && at[8] != want[14]))
-			return 0;
+		bits |= jt_words_differ(at, want, JT_WORDS_ALL, JT_WORDS_UDP4);
+		used = JT_WORDS_UDP4;
 	} else if (p->key.header.kind == JT_TEMPLATE_UDP6) {
-		if (at[6] != want[5] || at[7] != want[6] || at[8] != want[7] ||
-		    at[9] != want[8] || at[10] != want[9] || at[11] != want[10] ||
-		    at[12] != want[11] || at[13] != want[12] || at[14] != want[13] ||
-		    (vlan && at[15] != want[14]))
-			return 0;
-	} else if (vlan && at[6] != want[14]) {
-		return 0;
+		bits |= jt_words_differ(at, want, JT_WORDS_ALL, JT_WORDS_UDP6);
+		used = JT_WORDS_UDP6;
 	}
-	return (jt_ntohl(head) >> 8) & 0xff;
+	if (p->key.header.flags & JT_TEMPLATE_VLAN)
+		bits |= at[used] ^ want[JT_WORD_VLAN];
+	return bits ? 0 : (jt_ntohl(head) >> 8) & 0xff;
 }
 
 /* Write a template record; its head, written last, makes it valid. */
-JT_INLINE void jt_template_write(__u8 *at, const struct jt_parsed *p, __u32 number)
+JT_INLINE void jt_template_write(__u8 *record, const struct jt_parsed *p, __u32 number)
 {
 	const __u32 *from = (const __u32 *)&p->key.header;
-	__u32 *to = (__u32 *)at;
-	__u32 vlan = p->key.header.flags & JT_TEMPLATE_VLAN;
-	__u32 i;
+	__u32 *at = (__u32 *)record + 1;
+	__u32 i, used = JT_WORDS_ALL;
 
-	for (i = 0; i < 5; i++)
-		to[1 + i] = from[i];
+	for (i = 0; i < JT_WORDS_ALL; i++)
+		at[i] = from[i];
 	if (p->key.header.kind == JT_TEMPLATE_UDP4) {
-		to[6] = from[5];
-		to[7] = from[6];
-		if (vlan)
-			to[8] = from[14];
+		for (i = JT_WORDS_ALL; i < JT_WORDS_UDP4; i++)
+			at[i] = from[i];
+		used = JT_WORDS_UDP4;
 	} else if (p->key.header.kind == JT_TEMPLATE_UDP6) {
-		for (i = 5; i < 14; i++)
-			to[1 + i] = from[i];
-		if (vlan)
-			to[15] = from[14];
-	} else if (vlan) {
-		to[6] = from[14];
+		for (i = JT_WORDS_ALL; i < JT_WORDS_UDP6; i++)
+			at[i] = from[i];
+		used = JT_WORDS_UDP6;
 	}
-	JT_WRITE(to[0], jt_record_template(number, p->template_size));
+	if (p->key.header.flags & JT_TEMPLATE_VLAN)
+		at[used] = from[JT_WORD_VLAN];
+	JT_WRITE(at[-1], jt_record_template(number, (__u32)p->template_size));
 }
 
 /*
@@ -146,8 +154,8 @@ JT_INLINE int jt_organize_into(struct jt_page *page, const struct jt_message *m,
 		return JT_PAGE_FULL;
 	if (JT_EPOCH(hint) == (__u32)epoch && JT_HINT_EXTENT(hint) == number)
 		template = jt_template_find(frame, g, hint, p);
-	if (!template)
-		template_size = JT_RECORD_HEAD + p->template_size;
+	if (!template) /* the mask says what is so, to the verifier */
+		template_size = JT_RECORD_HEAD + (p->template_size & 0x3f);
 	size = template_size + JT_RECORD_HEAD + JT_ALIGN4(p->length);
 	result = jt_extent_reserve(x, (__u32)epoch, size, !template, m->peer->limit, &before);
 	if (result)
@@ -202,8 +210,6 @@ JT_INLINE int jt_organize(struct jt_page *page, const struct jt_message *m, int 
 			*opened = 1;
 		}
 		result = jt_organize_into(page, m, epoch, number);
-		if (result == JT_ABOARD)
-			JT_WRITE(m->flow->aboard_epoch, epoch);
 		if (result >= 0)
 			return result;
 	}

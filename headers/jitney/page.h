@@ -37,7 +37,7 @@ enum jt_page_result {
 	JT_PAGE_BUSY = -4,  /* others were faster too often */
 };
 
-#define JT_CAS_TRIES 8
+#define JT_CAS_TRIES 4
 
 JT_INLINE __u64 jt_bank_blank(__u64 epoch)
 {

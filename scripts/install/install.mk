@@ -30,6 +30,7 @@ INSTALLED = \
 	build/install/jitneyd.service:644:$(PREFIX)/lib/systemd/system/ \
 	scripts/install/jitneyd.conf.example:644:$(SYSCONFDIR)/jitney/ \
 	scripts/install/jitney.bash:644:$(PREFIX)/share/bash-completion/completions/jitney \
+	scripts/install/jitney.bash:644:$(PREFIX)/share/bash-completion/completions/jitneyd \
 	$(foreach m,$(MAN),$m:644:$(PREFIX)/share/man/man$(subst .,,$(suffix $m))/) \
 	$(patsubst %,%:644:$(PREFIX)/share/jitney/,$(LUA))
 

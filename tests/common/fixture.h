@@ -43,7 +43,6 @@ static TEST_UNUSED void control_init(struct jt_control *c, const struct jt_geome
 	c->latency_ns = 10000000;
 	c->ethertype = htons(JT_ETHERTYPE_DEFAULT);
 	c->epoch = epoch;
-	c->sent_epoch = epoch;
 	c->alive_until_ns = JT_NEVER_STALE;
 	for (i = 0; i < g->banks; i++)
 		c->banks[(epoch + i) % g->banks].word = jt_bank_blank(epoch + i);

@@ -144,10 +144,10 @@ static int hex_parse(const char *line, uint8_t *out)
 			continue;
 		if (!isxdigit((unsigned char)*line) || nibbles == 2 * FRAME_MAX)
 			return -EINVAL;
-		out[nibbles / 2] = (uint8_t)(out[nibbles / 2] << 4 |
-					     (isdigit((unsigned char)*line) ?
-						      *line - '0' :
-						      (*line | 0x20) - 'a' + 10));
+		out[nibbles / 2] =
+			(uint8_t)(out[nibbles / 2] << 4 |
+				  (isdigit((unsigned char)*line) ? *line - '0' :
+								   (*line | 0x20) - 'a' + 10));
 		nibbles++;
 	}
 	return nibbles % 2 ? -EINVAL : nibbles / 2;
@@ -182,7 +182,8 @@ static int send_lines(const struct options *o, int fd, FILE *file, unsigned long
 			continue;
 		err = send_frame(fd, frame, (size_t)size);
 		if (err)
-			fprintf(stderr, "send: line %lu, %d bytes: %s\n", number, size, strerror(-err));
+			fprintf(stderr, "send: line %lu, %d bytes: %s\n", number, size,
+				strerror(-err));
 		*(err ? refused : sent) += 1;
 		if (o->gap_us)
 			usleep((useconds_t)o->gap_us);
@@ -215,8 +216,8 @@ static int send_main(const struct options *o, int fd)
 	int err = 0;
 
 	if (!file) {
-		fprintf(stderr, "send: failed to open %s: %s\n", o->file ? o->file : "a temporary file",
-			strerror(errno));
+		fprintf(stderr, "send: failed to open %s: %s\n",
+			o->file ? o->file : "a temporary file", strerror(errno));
 		return 1;
 	}
 	for (i = 0; i < o->repeat && !err; i++) {
@@ -237,8 +238,12 @@ static ssize_t frame_read(int fd, uint8_t *frame, struct sockaddr_ll *from, uint
 {
 	uint8_t control[CMSG_SPACE(sizeof(struct tpacket_auxdata))];
 	struct iovec part = { frame + TAG_SIZE, FRAME_MAX };
-	struct msghdr h = { .msg_name = from, .msg_namelen = sizeof(*from), .msg_iov = &part,
-			    .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control) };
+	struct msghdr h = { .msg_name = from,
+			    .msg_namelen = sizeof(*from),
+			    .msg_iov = &part,
+			    .msg_iovlen = 1,
+			    .msg_control = control,
+			    .msg_controllen = sizeof(control) };
 	ssize_t size = recvmsg(fd, &h, MSG_DONTWAIT);
 	struct tpacket_auxdata aux;
 	struct cmsghdr *c;
@@ -254,7 +259,7 @@ static ssize_t frame_read(int fd, uint8_t *frame, struct sockaddr_ll *from, uint
 		if (!(aux.tp_status & TP_STATUS_VLAN_VALID))
 			continue;
 		tag[0] = htons(aux.tp_status & TP_STATUS_VLAN_TPID_VALID ? aux.tp_vlan_tpid :
-									    ETH_P_8021Q);
+									   ETH_P_8021Q);
 		tag[1] = htons(aux.tp_vlan_tci);
 		memmove(frame, frame + TAG_SIZE, 12);
 		memcpy(frame + 12, tag, sizeof(tag));
@@ -323,10 +328,16 @@ static int listen_main(const struct options *o, int fd)
 
 int main(int argc, char **argv)
 {
-	static const struct argp argp = { table, parse, "INTERFACE",
-					  "Send frames (jt-frames send) or print them (jt-frames listen)."
-					  "\vA frame is a line of hexadecimal digits.",
-					  NULL, NULL, NULL };
+	static const struct argp argp = {
+		table,
+		parse,
+		"INTERFACE",
+		"Send frames (jt-frames send) or print them (jt-frames listen)."
+		"\vA frame is a line of hexadecimal digits.",
+		NULL,
+		NULL,
+		NULL
+	};
 	struct options o = { .repeat = 1, .timeout = 5, .ethertype = -1, .vlan = -1 };
 	bool sending = argc > 1 && !strcmp(argv[1], "send");
 	int fd;

@@ -30,16 +30,21 @@ enum option_key {
 
 static const struct argp_option table[] = {
 	{ NULL, 0, NULL, 0, "send:", 1 },
-	{ "dest", 'd', "ADDR:PORT", 0, "10.0.0.1:7000 or [fd00::1]:7000; repeated: flows take turns", 1 },
-	{ "flows", 'f', "N", 0, "flows, a socket each (default 1); recv: end when N are closed", 1 },
+	{ "dest", 'd', "ADDR:PORT", 0,
+	  "10.0.0.1:7000 or [fd00::1]:7000; repeated: flows take turns", 1 },
+	{ "flows", 'f', "N", 0, "flows, a socket each (default 1); recv: end when N are closed",
+	  1 },
 	{ "first-flow", KEY_FIRST_FLOW, "N", 0, "number of the first flow (default 0)", 1 },
-	{ "count", 'n', "N", 0, "messages of all flows together (default 1000; without end with --seconds)", 1 },
+	{ "count", 'n', "N", 0,
+	  "messages of all flows together (default 1000; without end with --seconds)", 1 },
 	{ "size", 's', "N", 0, "bytes of payload (default 64)", 1 },
 	{ "sizes", KEY_SIZES, "MIN-MAX", 0, "random sizes in this range", 1 },
-	{ "rate", 'r', "N", 0, "messages a second, of all flows together; 0 (default): no limit", 1 },
+	{ "rate", 'r', "N", 0, "messages a second, of all flows together; 0 (default): no limit",
+	  1 },
 	{ "poisson", KEY_POISSON, NULL, 0, "at random moments, at that rate in the mean", 1 },
 	{ "gap", KEY_GAP, "N/TIME", 0, "pause after every N messages, such as 32/5ms", 1 },
-	{ "profile", 'p', "NAME", 0, "sizes and rate of syslog, statsd, dns or voip (50/s a flow)", 1 },
+	{ "profile", 'p', "NAME", 0, "sizes and rate of syslog, statsd, dns or voip (50/s a flow)",
+	  1 },
 	{ "seed", 'S', "N", 0, "of sizes and bytes (default 1)", 1 },
 	{ "tos", KEY_TOS, "N", 0, "TOS or traffic class (default 0)", 1 },
 	{ "ttl", KEY_TTL, "N", 0, "TTL or hop limit (default 64)", 1 },
@@ -83,8 +88,8 @@ static uint64_t whole(struct argp_state *state, const char *name, const char *te
 	double value = (double)strtoll(text, &end, 0);
 
 	if (end == text || *end || value < min || value > max)
-		argp_error(state, "%s is a whole number from %.0f to %.0f, not '%s'", name, min, max,
-			   text);
+		argp_error(state, "%s is a whole number from %.0f to %.0f, not '%s'", name, min,
+			   max, text);
 	return (uint64_t)strtoll(text, NULL, 0);
 }
 
@@ -100,7 +105,9 @@ static void set_profile(struct argp_state *state, struct options *o, const char 
 	const struct profile *p = profile_find(name);
 
 	if (!p)
-		argp_error(state, "there is no profile '%s'; there are syslog, statsd, dns and voip", name);
+		argp_error(state,
+			   "there is no profile '%s'; there are syslog, statsd, dns and voip",
+			   name);
 	o->size_min = p->size_min;
 	o->size_max = p->size_max;
 	o->rate = p->rate;
@@ -116,7 +123,8 @@ static error_t parse_receive(int key, char *arg, struct argp_state *state, struc
 	switch (key) {
 	case 'l':
 		if (!parse_range(arg, 65535, &first, &last) || !first || last - first >= PORTS_MAX)
-			argp_error(state, "--port is PORT or PORT-PORT, at most %d of them, not '%s'",
+			argp_error(state,
+				   "--port is PORT or PORT-PORT, at most %d of them, not '%s'",
 				   PORTS_MAX, arg);
 		o->port_first = (uint16_t)first;
 		o->port_last = (uint16_t)last;
@@ -214,12 +222,24 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 int main(int argc, char **argv)
 {
-	static const struct argp argp = { table, parse, NULL,
-					  "Small UDP messages between ordinary sockets, and a check of "
-					  "every one.\vThe report is one line of JSON on standard output.",
-					  NULL, NULL, NULL };
-	struct options o = { .size_min = 64, .size_max = 64, .seed = 1, .ttl = 64,
-			     .batch = 1, .port_first = 7000, .port_last = 7000, .timeout = 30 };
+	static const struct argp argp = {
+		table,
+		parse,
+		NULL,
+		"Small UDP messages between ordinary sockets, and a check of "
+		"every one.\vThe report is one line of JSON on standard output.",
+		NULL,
+		NULL,
+		NULL
+	};
+	struct options o = { .size_min = 64,
+			     .size_max = 64,
+			     .seed = 1,
+			     .ttl = 64,
+			     .batch = 1,
+			     .port_first = 7000,
+			     .port_last = 7000,
+			     .timeout = 30 };
 	struct sigaction action = { .sa_handler = on_signal };
 	bool sending = argc > 1 && !strcmp(argv[1], "send");
 

@@ -162,8 +162,9 @@ static void capture_summary(const struct capture *c, FILE *to)
 	if (c->progress)
 		fputs("\r\033[K", stderr);
 	if (c->cli->json)
-		fprintf(to, "{\"ok\":true,\"frames\":%" PRIu64 ",\"messages\":%" PRIu64
-			    ",\"missed\":%" PRIu64 "}\n",
+		fprintf(to,
+			"{\"ok\":true,\"frames\":%" PRIu64 ",\"messages\":%" PRIu64
+			",\"missed\":%" PRIu64 "}\n",
 			c->frames, c->messages, c->missed);
 	else
 		fprintf(to, "%s frames, %s messages, %s missed\n", JT_NUMBER((int64_t)c->frames),
@@ -176,7 +177,8 @@ static int capture_verdict(const struct capture *c, const char *path, bool staye
 	if (c->err && c->err != EPIPE)
 		return jt_complain("failed to write %s: %s", path, jt_pcapng_reason(c->err));
 	if (c->garbled)
-		return jt_complain("the capture is not understood: are jitney and jitneyd of one version?");
+		return jt_complain(
+			"the capture is not understood: are jitney and jitneyd of one version?");
 	return stayed ? JT_EXIT_OK : jt_complain("the controller ended the capture: is it gone?");
 }
 
@@ -204,8 +206,8 @@ static int capture_run(struct capture *c, const char *path)
 /* Connect and be let in. Return: NULL, or what is wrong, in @wrong. */
 static const char *capture_ask(struct capture *c, char wrong[JT_WRONG_SIZE])
 {
-	json_t *answer = jt_client_ask(&c->client, json_pack("{s:s}", "command", "capture"), NULL,
-				       wrong);
+	json_t *answer =
+		jt_client_ask(&c->client, json_pack("{s:s}", "command", "capture"), NULL, wrong);
 	const char *said = jt_get_text(answer, "error");
 
 	if (!answer)
@@ -227,7 +229,7 @@ int jt_capture(const struct jt_cli *cli, char **args)
 
 	if (!status)
 		return jt_refused(cli, wrong);
-	c.outer.ethertype = (__u16)jt_get_int(status, "ethertype");
+	c.outer.ethertype = (__u16)jt_get_coded(status, "ethertype");
 	c.outer.udp_port = (__u16)jt_get_int(status, "udp_port");
 	json_decref(status);
 	err = jt_client_open(&c.client, cli->socket);

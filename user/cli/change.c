@@ -13,7 +13,8 @@ int jt_change_flush(const struct jt_cli *cli, char **args)
 	if (!answer)
 		return JT_EXIT_NO;
 	if (!cli->json)
-		puts(jt_get_true(answer, "swapped") ? "sent what was aboard" : "nothing was aboard");
+		puts(jt_get_true(answer, "swapped") ? "sent what was aboard" :
+						      "nothing was aboard");
 	json_decref(answer);
 	return JT_EXIT_OK;
 }

@@ -119,14 +119,16 @@ json_t *jt_client_ask(struct jt_client *c, json_t *request, char **line, char wr
 	json_t *answer;
 
 	if (!text) {
-		snprintf(wrong, JT_WRONG_SIZE, "the controller gave no answer (%s): look at its log",
+		snprintf(wrong, JT_WRONG_SIZE,
+			 "the controller gave no answer (%s): look at its log",
 			 err == -EAGAIN ? "it hangs" : strerror(-err));
 		return NULL;
 	}
 	answer = json_loads(text, 0, &where);
 	if (!json_is_object(answer)) {
 		snprintf(wrong, JT_WRONG_SIZE,
-			 "the answer is not understood (%s): is this jitneyd's socket?", where.text);
+			 "the answer is not understood (%s): is this jitneyd's socket?",
+			 where.text);
 		json_decref(answer);
 		answer = NULL;
 	}
@@ -143,9 +145,10 @@ void jt_client_explain(int err, const char *path, char wrong[JT_WRONG_SIZE])
 		snprintf(wrong, JT_WRONG_SIZE,
 			 "not allowed to talk to the controller at %s: run jitney as root", path);
 	else if (err == -ENOENT || err == -ECONNREFUSED || err == -ENOTDIR)
-		snprintf(wrong, JT_WRONG_SIZE,
-			 "no controller answers at %s: start jitneyd, or name its socket with --socket",
-			 path);
+		snprintf(
+			wrong, JT_WRONG_SIZE,
+			"no controller answers at %s: start jitneyd, or name its socket with --socket",
+			path);
 	else
 		snprintf(wrong, JT_WRONG_SIZE, "failed to connect to %s: %s", path, strerror(-err));
 }

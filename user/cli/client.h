@@ -35,8 +35,7 @@ void jt_client_take(struct jt_client *c, size_t bytes);
  *
  * Return: the answer, whether it says ok or not, or NULL.
  */
-json_t *jt_client_ask(struct jt_client *c, json_t *request, char **line,
-		      char wrong[JT_WRONG_SIZE]);
+json_t *jt_client_ask(struct jt_client *c, json_t *request, char **line, char wrong[JT_WRONG_SIZE]);
 
 /* Say why nobody answers at @path, and what to do. */
 void jt_client_explain(int err, const char *path, char wrong[JT_WRONG_SIZE]);

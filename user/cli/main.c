@@ -135,8 +135,8 @@ static char *help_filter(int key, const char *text, void *input)
 		return (char *)text;
 	fprintf(f, "%s\n\n", text);
 	for (i = 0; i < COUNT_OF(commands); i++)
-		fprintf(f, "  %s %-*s %s\n", commands[i].name,
-			15 - (int)strlen(commands[i].name), commands[i].synopsis, commands[i].help);
+		fprintf(f, "  %s %-*s %s\n", commands[i].name, 15 - (int)strlen(commands[i].name),
+			commands[i].synopsis, commands[i].help);
 	fclose(f);
 	return out;
 }

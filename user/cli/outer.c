@@ -13,7 +13,8 @@ static bool skip_ipv4(const struct jt_outer *outer, struct jt_cursor *c)
 	const struct jt_ipv4 *ip = jt_take(c, sizeof(*ip));
 	unsigned int options;
 
-	if (!ip || ip->protocol != JT_IPPROTO_UDP || ip->version_ihl < 0x45 || ip->version_ihl > 0x4f)
+	if (!ip || ip->protocol != JT_IPPROTO_UDP || ip->version_ihl < 0x45 ||
+	    ip->version_ihl > 0x4f)
 		return false;
 	options = (ip->version_ihl - 0x45U) * 4;
 	return jt_take(c, options) && skip_udp(outer, c);

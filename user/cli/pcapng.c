@@ -123,13 +123,14 @@ struct jt_pcapng *jt_pcapng_open(const char *path, int *err)
 	return NULL;
 }
 
-int jt_pcapng_write(struct jt_pcapng *p, enum jt_pcapng_interface interface,
-		    unsigned int direction, uint64_t time_ns, const void *bytes, size_t length)
+int jt_pcapng_write(struct jt_pcapng *p, enum jt_pcapng_interface interface, unsigned int direction,
+		    uint64_t time_ns, const void *bytes, size_t length)
 {
 	wtap_rec record = {
 		.rec_type = REC_TYPE_PACKET,
 		.presence_flags = WTAP_HAS_TS | WTAP_HAS_CAP_LEN | WTAP_HAS_INTERFACE_ID,
-		.ts = { .secs = (time_t)(time_ns / 1000000000), .nsecs = (int)(time_ns % 1000000000) },
+		.ts = { .secs = (time_t)(time_ns / 1000000000),
+			.nsecs = (int)(time_ns % 1000000000) },
 		.tsprec = WTAP_TSPREC_NSEC,
 		.rec_header.packet_header = { .caplen = (guint32)length,
 					      .len = (guint32)length,

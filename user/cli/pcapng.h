@@ -25,8 +25,8 @@ const char *jt_pcapng_reason(int err);
 struct jt_pcapng *jt_pcapng_open(const char *path, int *err);
 
 /* Write a packet. @direction 0 is unknown. Return: 0 or an error. */
-int jt_pcapng_write(struct jt_pcapng *p, enum jt_pcapng_interface interface,
-		    unsigned int direction, uint64_t time_ns, const void *bytes, size_t length);
+int jt_pcapng_write(struct jt_pcapng *p, enum jt_pcapng_interface interface, unsigned int direction,
+		    uint64_t time_ns, const void *bytes, size_t length);
 
 /* Hand on what was written so far. Return: 0 or an error. */
 int jt_pcapng_flush(struct jt_pcapng *p);

@@ -79,8 +79,8 @@ static json_t *rounded(double rate)
 	return json_real((double)(int64_t)(rate * 100 + 0.5) / 100);
 }
 
-static void add_rates(json_t *to, const struct rate *rates, const json_t *before,
-		      const json_t *now, double seconds)
+static void add_rates(json_t *to, const struct rate *rates, const json_t *before, const json_t *now,
+		      double seconds)
 {
 	for (; rates->name; rates++)
 		json_object_set_new(to, rates->name,
@@ -91,10 +91,10 @@ static void add_per_frame(json_t *to, const json_t *before, const json_t *now)
 {
 	int64_t frames = grown(before, now, "sent_frames");
 
-	json_object_set_new(to, "messages_per_frame",
-			    frames ? rounded((double)grown(before, now, "sent_messages") /
-					     (double)frames) :
-				     json_null());
+	json_object_set_new(
+		to, "messages_per_frame",
+		frames ? rounded((double)grown(before, now, "sent_messages") / (double)frames) :
+			 json_null());
 }
 
 static const json_t *named(const json_t *list, const char *name)

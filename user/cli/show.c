@@ -29,7 +29,8 @@ static void print_frames(const json_t *status)
 	if (port)
 		LINE("frames", "UDP port %" PRId64, port);
 	else
-		LINE("frames", "EtherType 0x%04" PRIx64, jt_get_int(status, "ethertype"));
+		LINE("frames", "EtherType 0x%04" PRIx64,
+		     (uint64_t)jt_get_coded(status, "ethertype"));
 }
 
 static void print_uplink(const json_t *uplink)
@@ -98,9 +99,9 @@ int jt_show_status(const struct jt_cli *cli, char **args)
 
 static void print_guests(const json_t *answer)
 {
-	static const char *const heads[] = { "GUEST",	   "INTERFACE", "ATTACH",  "STATE",
-					     ">ABOARD",	   ">DELIVERED", ">PASSED", ">DROPPED",
-					     ">EVERY",	   ">WRITE",	"MAC",	   "ADDRESSES" };
+	static const char *const heads[] = { "GUEST",	"INTERFACE",  "ATTACH",	 "STATE",
+					     ">ABOARD", ">DELIVERED", ">PASSED", ">DROPPED",
+					     ">EVERY",	">WRITE",     "MAC",	 "ADDRESSES" };
 	const json_t *guests = json_object_get(answer, "guests"), *g;
 	struct jt_table t = JT_TABLE(heads);
 	size_t i;
@@ -140,7 +141,8 @@ static void peer_row(struct jt_table *t, const json_t *p)
 	jt_table_text(t, p, json_is_string(json_object_get(p, "address")) ? "address" : "mac");
 	jt_table_number(t, p, "sent_messages");
 	jt_table_number(t, p, "sent_frames");
-	jt_table_cell(t, "%s", JT_RATIO(jt_get_int(p, "sent_messages"), jt_get_int(p, "sent_frames")));
+	jt_table_cell(t, "%s",
+		      JT_RATIO(jt_get_int(p, "sent_messages"), jt_get_int(p, "sent_frames")));
 	jt_table_number(t, p, "received_messages");
 	jt_table_number(t, p, "received_frames");
 	jt_table_number(t, p, "received_lost");
@@ -152,10 +154,10 @@ static void peer_row(struct jt_table *t, const json_t *p)
 
 static void print_peers(const json_t *answer)
 {
-	static const char *const heads[] = { "PEER",	  "STATE",	 "ADDRESS", ">SENT",
-					     ">FRAMES",	  ">A FRAME",	 ">GOT",    ">FRAMES",
-					     ">LOST",	  ">LATE",	 ">PASSED", ">DROPPED",
-					     "GUESTS BEHIND IT" };
+	static const char *const heads[] = {
+		"PEER",	   "STATE", "ADDRESS", ">SENT",	  ">FRAMES",  ">A FRAME",	 ">GOT",
+		">FRAMES", ">LOST", ">LATE",   ">PASSED", ">DROPPED", "GUESTS BEHIND IT"
+	};
 	const json_t *peers = json_object_get(answer, "peers"), *p;
 	struct jt_table t = JT_TABLE(heads);
 	size_t i;
@@ -183,14 +185,17 @@ static void print_cycle(const json_t *answer)
 {
 	const json_t *c = json_object_get(answer, "cycle"), *swaps = json_object_get(c, "swaps");
 
-	LINE("cycle", "%s, %s now; %s", jt_get_text(c, "mode"),
-	     JT_TIME(jt_get_int(c, "length_ns")),
+	LINE("cycle", "%s, %s now; %s", jt_get_text(c, "mode"), JT_TIME(jt_get_int(c, "length_ns")),
 	     jt_get_true(c, "asleep") ? "asleep until something comes aboard" : "running");
-	LINE("bounds", "%s to %s; no message waits longer than %s", JT_TIME(jt_get_int(c, "min_ns")),
-	     JT_TIME(jt_get_int(c, "max_ns")), JT_TIME(jt_get_int(c, "latency_ns")));
-	LINE("measured", "a message every %s of a guest, a write takes %s (weights %g, %g)",
-	     JT_TIME(jt_get_int(c, "mean_interval_ns")), JT_TIME(jt_get_int(c, "mean_write_ns")),
-	     weight(c, 0), weight(c, 1));
+	LINE("bounds", "%s to %s; no message waits longer than %s",
+	     JT_TIME(jt_get_int(c, "min_ns")), JT_TIME(jt_get_int(c, "max_ns")),
+	     JT_TIME(jt_get_int(c, "latency_ns")));
+	if (jt_get_int(c, "mean_interval_ns"))
+		LINE("measured", "a message every %s of a guest, a write takes %s (weights %g, %g)",
+		     JT_TIME(jt_get_int(c, "mean_interval_ns")),
+		     JT_TIME(jt_get_int(c, "mean_write_ns")), weight(c, 0), weight(c, 1));
+	else
+		LINE("measured", "nothing lately (weights %g, %g)", weight(c, 0), weight(c, 1));
 	LINE("cycles", "%s, of which %s empty; recomputed %s times, woken %s times",
 	     JT_NUMBER(jt_get_int(c, "cycles")), JT_NUMBER(jt_get_int(c, "empty_cycles")),
 	     JT_NUMBER(jt_get_int(c, "recomputed")), JT_NUMBER(jt_get_int(c, "wakeups")));
@@ -208,8 +213,8 @@ int jt_show_cycle(const struct jt_cli *cli, char **args)
 
 static void print_extents(const json_t *bank)
 {
-	static const char *const heads[] = { ">EXTENT",	  "STATE",   "PEER", ">MESSAGES",
-					     ">TEMPLATES", ">BYTES" };
+	static const char *const heads[] = { ">EXTENT",	  "STATE",	"PEER",
+					     ">MESSAGES", ">TEMPLATES", ">BYTES" };
 	const json_t *extents = json_object_get(bank, "extents"), *e;
 	struct jt_table t = JT_TABLE(heads);
 	size_t i;
@@ -232,9 +237,9 @@ static void print_page(const json_t *answer)
 	size_t i;
 
 	json_array_foreach(banks, i, b) {
-		printf("bank %" PRId64 "  %-8s  epoch %s, %s extents taken\n", jt_get_int(b, "bank"),
-		       jt_get_text(b, "state"), JT_NUMBER(jt_get_int(b, "epoch")),
-		       JT_NUMBER(jt_get_int(b, "taken")));
+		printf("bank %" PRId64 "  %-8s  epoch %s, %s extents taken\n",
+		       jt_get_int(b, "bank"), jt_get_text(b, "state"),
+		       JT_NUMBER(jt_get_int(b, "epoch")), JT_NUMBER(jt_get_int(b, "taken")));
 		print_extents(b);
 	}
 }

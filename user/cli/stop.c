@@ -9,14 +9,19 @@
 
 volatile int jt_stopped;
 
+static void complain(const char *format, va_list args)
+{
+	fputs("jitney: ", stderr);
+	vfprintf(stderr, format, args);
+	fputc('\n', stderr);
+}
+
 int jt_complain(const char *format, ...)
 {
 	va_list args;
 
 	va_start(args, format);
-	fputs("jitney: ", stderr);
-	vfprintf(stderr, format, args);
-	fputc('\n', stderr);
+	complain(format, args);
 	va_end(args);
 	return JT_EXIT_NO;
 }

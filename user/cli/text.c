@@ -45,12 +45,12 @@ static const char *text_unit(char out[JT_TEXT_SIZE], const struct unit *units, i
 
 const char *jt_text_time(char out[JT_TEXT_SIZE], int64_t ns)
 {
-	static const struct unit units[] = { { "s", 1000000000 },
-					     { "ms", 1000000 },
-					     { "us", 1000 },
-					     { "ns", 1 } };
-	static const struct unit long_units[] = { { "d", 86400 }, { "h", 3600 }, { "min", 60 },
-						  { "s", 1 } };
+	static const struct unit units[] = {
+		{ "s", 1000000000 }, { "ms", 1000000 }, { "us", 1000 }, { "ns", 1 }
+	};
+	static const struct unit long_units[] = {
+		{ "d", 86400 }, { "h", 3600 }, { "min", 60 }, { "s", 1 }
+	};
 	int64_t seconds = ns / 1000000000;
 	const struct unit *u;
 
@@ -102,6 +102,13 @@ const char *jt_get_text(const json_t *object, const char *key)
 	const char *text = json_string_value(json_object_get(object, key));
 
 	return text ? text : "-";
+}
+
+int64_t jt_get_coded(const json_t *object, const char *key)
+{
+	const char *text = json_string_value(json_object_get(object, key));
+
+	return text ? strtoll(text, NULL, 0) : jt_get_int(object, key);
 }
 
 void jt_table_cell(struct jt_table *t, const char *format, ...)

@@ -26,6 +26,8 @@ int64_t jt_get_int(const json_t *object, const char *key);
 double jt_get_real(const json_t *object, const char *key);
 int jt_get_true(const json_t *object, const char *key);
 const char *jt_get_text(const json_t *object, const char *key);
+/* A number that may be written as text, as in "0x88b5". */
+int64_t jt_get_coded(const json_t *object, const char *key);
 
 /*
  * A table: a heading and cells, row by row. Columns whose heading begins with
@@ -38,7 +40,10 @@ struct jt_table {
 	size_t used;
 };
 
-#define JT_TABLE(heads_) { .heads = (heads_), .columns = sizeof(heads_) / sizeof((heads_)[0]) }
+#define JT_TABLE(heads_)                                                           \
+	{                                                                          \
+		.heads = (heads_), .columns = sizeof(heads_) / sizeof((heads_)[0]) \
+	}
 
 void jt_table_cell(struct jt_table *t, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));

@@ -30,9 +30,9 @@ static void cell_per_frame(struct jt_table *t, const json_t *o)
 
 static void print_total(const json_t *r, FILE *to)
 {
-	static const char *const heads[] = { "TOTAL",	   ">MESSAGES/S", ">FRAMES/S", ">A FRAME",
-					     ">SWAPS/S",   ">CYCLE",	  ">GOT/S",    ">FRAMES/S",
-					     ">LOST/S",	   ">PASSED/S",	  ">DROPPED/S" };
+	static const char *const heads[] = { "TOTAL",	 ">MESSAGES/S", ">FRAMES/S", ">A FRAME",
+					     ">SWAPS/S", ">CYCLE",	">GOT/S",    ">FRAMES/S",
+					     ">LOST/S",	 ">PASSED/S",	">DROPPED/S" };
 	struct jt_table t = JT_TABLE(heads);
 
 	jt_table_text(&t, r, "name");
@@ -40,7 +40,8 @@ static void print_total(const json_t *r, FILE *to)
 	cell_rate(&t, r, "frames_per_s");
 	cell_per_frame(&t, r);
 	cell_rate(&t, r, "swaps_per_s");
-	jt_table_cell(&t, "%s", jt_get_true(r, "asleep") ? "asleep" : JT_TIME(jt_get_int(r, "cycle_ns")));
+	jt_table_cell(&t, "%s",
+		      jt_get_true(r, "asleep") ? "asleep" : JT_TIME(jt_get_int(r, "cycle_ns")));
 	cell_rate(&t, r, "received_messages_per_s");
 	cell_rate(&t, r, "received_frames_per_s");
 	cell_rate(&t, r, "lost_per_s");
@@ -71,9 +72,9 @@ static void print_guests(const json_t *guests, FILE *to)
 
 static void print_peers(const json_t *peers, FILE *to)
 {
-	static const char *const heads[] = { "PEER",	  "STATE",  ">MESSAGES/S", ">FRAMES/S",
-					     ">A FRAME",  ">GOT/S", ">FRAMES/S",   ">LOST/S",
-					     ">DROPPED/S" };
+	static const char *const heads[] = { "PEER",	  "STATE",    ">MESSAGES/S",
+					     ">FRAMES/S", ">A FRAME", ">GOT/S",
+					     ">FRAMES/S", ">LOST/S",  ">DROPPED/S" };
 	struct jt_table t = JT_TABLE(heads);
 	const json_t *p;
 	size_t i;

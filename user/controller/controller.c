@@ -19,6 +19,7 @@
 #include "controller/transmit.h"
 
 #define EVENTS_MAX 16
+#define GRACE_US 10000 /* a program that has begun is through by then */
 
 int jt_watch_add(struct jt_controller *c, struct jt_watch *w, uint32_t events)
 {
@@ -178,6 +179,9 @@ static int datapath_start(struct jt_controller *c)
 
 	if (err)
 		return err;
+	/* Adopted programs may run already: from here on they pass everything. */
+	JT_WRITE(c->datapath.page.control->magic, 0);
+	usleep(GRACE_US);
 	control_fill(c);
 	jt_transmit_start(c);
 	return 0;

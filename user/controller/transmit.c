@@ -36,18 +36,33 @@ static uint64_t extent_number(const struct jt_geometry *g, uint64_t epoch, uint3
 	return epoch % g->banks * g->extents + i;
 }
 
+/*
+ * Messages that a dead controller left in adopted banks are too old to be sent:
+ * count them under their peers, who were its own.
+ */
+static void count_leftover(struct jt_page *page)
+{
+	uint32_t number, n = page->geometry.banks * page->geometry.extents, left = 0;
+
+	for (number = 0; number < n; number++)
+		left += JT_COMMITTED_MESSAGES(JT_READ(page->extents[number].committed));
+	if (left)
+		jt_log("%u messages that another controller had left in the page are lost", left);
+	__sync_fetch_and_add(&page->control->reasons[JT_REASON_STALE_PAGE], left);
+}
+
 void jt_transmit_start(struct jt_controller *c)
 {
 	struct jt_page *page = &c->datapath.page;
-	uint64_t epoch = page->geometry.banks, e;
+	uint64_t epoch = page->control->epoch + page->geometry.banks, e;
 
+	count_leftover(page);
 	memset(page->extents, 0, (size_t)page->geometry.banks * page->geometry.extents *
 					 sizeof(*page->extents));
 	memset(page->memory, 0, (size_t)page->geometry.banks * jt_bank_stride(&page->geometry));
 	for (e = epoch; e < epoch + page->geometry.banks; e++)
 		page->control->banks[e % page->geometry.banks].word = jt_bank_blank(e);
 	page->control->epoch = epoch;
-	page->control->sent_epoch = epoch;
 	c->scheduler.epoch = epoch;
 	c->transmit = (struct jt_transmit){ .send_epoch = epoch, .wipe_epoch = epoch };
 }
@@ -228,15 +243,14 @@ static bool bank_wipe(struct jt_controller *c, uint64_t epoch)
 bool jt_transmit_run(struct jt_controller *c)
 {
 	struct jt_transmit *t = &c->transmit;
-	struct jt_control *control = c->datapath.page.control;
-	uint64_t epoch = JT_READ(control->epoch);
+	uint64_t epoch = JT_READ(c->datapath.page.control->epoch);
 	bool sent = true;
 
 	while (t->send_epoch < epoch && sent) {
 		sent = bank_send(c, t->send_epoch);
 		sent = kick(c) && sent;
 		if (sent)
-			JT_WRITE(control->sent_epoch, ++t->send_epoch);
+			t->send_epoch++;
 	}
 	reap(c);
 	while (t->wipe_epoch < t->send_epoch && bank_wipe(c, t->wipe_epoch))

@@ -22,8 +22,8 @@
 
 struct ledger {
 	struct spec spec;
-	uint64_t next;	 /* one behind the last that arrived */
-	uint64_t oldest; /* all below it have arrived */
+	uint64_t next;	  /* one behind the last that arrived */
+	uint64_t oldest;  /* all below it have arrived */
 	uint64_t arrived; /* different ones */
 	uint64_t altered;
 	uint64_t out_of_order;

@@ -49,9 +49,9 @@ struct spec {
 enum control_op {
 	CONTROL_OPEN = 1, /* sender: this is the flow; answered by OPENED */
 	CONTROL_OPENED,
-	CONTROL_SYNC, /* sender: acknowledge now; answered by ACK */
-	CONTROL_ACK,  /* receiver: `count` is the next message expected */
-	CONTROL_CLOSE, /* sender: `count` were sent; answered by CLOSED */
+	CONTROL_SYNC,	/* sender: acknowledge now; answered by ACK */
+	CONTROL_ACK,	/* receiver: `count` is the next message expected */
+	CONTROL_CLOSE,	/* sender: `count` were sent; answered by CLOSED */
 	CONTROL_CLOSED, /* receiver: `count` arrived */
 };
 

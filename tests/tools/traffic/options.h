@@ -24,7 +24,7 @@ struct options {
 	uint32_t first_flow;
 	uint64_t count;
 	uint32_t size_min, size_max;
-	double rate; /* messages a second, all flows; 0: no limit */
+	double rate;	/* messages a second, all flows; 0: no limit */
 	bool rate_each; /* that rate is each flow's */
 	bool poisson;
 	uint64_t seed;
@@ -38,7 +38,7 @@ struct options {
 	bool blind; /* do not wait for answers */
 	/* receive */
 	uint16_t port_first, port_last;
-	int hops; /* routers on the way, -1: do not check */
+	int hops;      /* routers on the way, -1: do not check */
 	bool tolerant; /* exit 0 whatever was lost */
 	bool gro;
 	/* both */
@@ -134,9 +134,9 @@ static bool parse_gap(const char *text, uint32_t *burst, uint64_t *ns)
 struct profile {
 	const char *name;
 	uint32_t size_min, size_max;
-	double rate;	  /* messages a second ... */
-	bool each_flow;	  /* ... of each flow, else of all together */
-	bool poisson;	  /* at random moments */
+	double rate;	/* messages a second ... */
+	bool each_flow; /* ... of each flow, else of all together */
+	bool poisson;	/* at random moments */
 	int tos;
 };
 

@@ -96,10 +96,9 @@ static bool receiver_report(const struct receiver *r)
 			t = flow_totals(&r->flows[i]);
 			totals_add(&sum, &t);
 		}
-	good = !sum.lost && !sum.altered && !sum.out_of_order && !sum.duplicated &&
-	       !sum.unplaced && !sum.tos_wrong && !sum.ttl_wrong && !sum.open &&
-	       r->flow_count && r->closed_count >= r->o->flows &&
-	       after.bad_checksum == r->before.bad_checksum;
+	good = !sum.lost && !sum.altered && !sum.out_of_order && !sum.duplicated && !sum.unplaced &&
+	       !sum.tos_wrong && !sum.ttl_wrong && !sum.open && r->flow_count &&
+	       r->closed_count >= r->o->flows && after.bad_checksum == r->before.bad_checksum;
 	printf("{\"ok\":%s,\"flow_count\":%u,\"closed\":%u,", good ? "true" : "false",
 	       r->flow_count, r->closed_count);
 	totals_print(&sum);

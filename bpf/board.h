@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * A packet at a vif, and how it goes aboard: the organizer is called, what it
+ * did is counted, and the controller is woken if need be.
+ */
+#ifndef JITNEY_BOARD_H
+#define JITNEY_BOARD_H
+
+#include "env_bpf.h"
+#include "count.h"
+#include <jitney/organize.h>
+
+#define JT_SAMPLE 64 /* one write in so many is timed */
+
+enum jt_verdict { JT_PASS, JT_DROP, JT_TAKEN, JT_SWITCH };
+
+struct jt_vif {
+	struct jt_page page;
+	const __u8 *data;
+	const __u8 *end;
+	__u64 total;
+	struct jt_guest *guest;
+	__u64 now; /* coarse: a few ms old */
+	__u32 ifindex; /* in: the vif; out, for JT_SWITCH: where to */
+	bool tagged;
+	__u16 vlan;
+};
+
+JT_INLINE int jt_pass(struct jt_vif *v, int reason)
+{
+	jt_count_reason(v->guest->reasons, reason);
+	return JT_PASS;
+}
+
+/* Wake the controller if it sleeps, or if the bank is full enough to leave. */
+JT_INLINE void jt_wake(struct jt_vif *v, __u32 id, bool opened)
+{
+	struct jt_control *c = v->page.control;
+	struct jt_bank *bank;
+	__u64 epoch, now;
+	__u32 rung;
+
+	if (JT_READ(c->asleep) && jt_cas(&c->asleep, 1, 0) == 1) {
+		now = bpf_ktime_get_ns();
+		jt_cas(&c->alive_until_ns, JT_NEVER_STALE, now + JT_WAKE_NS);
+		jt_tell(JT_EVENT_ABOARD, id, now);
+	}
+	if (!opened)
+		return;
+	epoch = JT_READ(c->epoch);
+	bank = jt_page_bank(&v->page, epoch);
+	if (!bank || JT_BANK_NEXT(JT_READ(bank->word)) < c->threshold)
+		return;
+	rung = JT_READ(c->rung_epoch);
+	if (rung != (__u32)epoch && jt_cas(&c->rung_epoch, rung, (__u32)epoch) == rung)
+		jt_tell(JT_EVENT_FULL, id, bpf_ktime_get_ns());
+}
+
+#define JT_OPENED 0x100 /* with a reason: an extent was opened */
+
+JT_INLINE int jt_board(struct jt_page *page, struct jt_parsed *parsed, struct jt_flow *flow,
+		       struct jt_peer *peer, __u32 id)
+{
+	struct jt_message m = { .parsed = parsed, .flow = flow, .peer = peer, .peer_id = id };
+	int opened = 0, reason;
+
+	page->control = jt_control();
+	if (!page->control || !parsed || !flow || !peer)
+		return JT_REASON_STALE;
+	reason = jt_organize(page, &m, &opened);
+	return opened ? reason | JT_OPENED : reason;
+}
+
+/*
+ * The organizer as global functions: the verifier looks at them once, and not
+ * again for every way that a packet can have come.
+ */
+__attribute__((noinline)) int jt_board_xdp(struct xdp_md *ctx, struct jt_parsed *parsed,
+					   struct jt_flow *flow, struct jt_peer *peer, __u32 id)
+{
+	struct jt_page page = { .ctx = ctx };
+
+	return jt_board(&page, parsed, flow, peer, id);
+}
+
+__attribute__((noinline)) int jt_board_tcx(struct __sk_buff *ctx, struct jt_parsed *parsed,
+					   struct jt_flow *flow, struct jt_peer *peer, __u32 id)
+{
+	struct jt_page page = { .ctx = ctx, .skb = true };
+
+	return jt_board(&page, parsed, flow, peer, id);
+}
+
+JT_INLINE int jt_take_aboard(struct jt_vif *v, struct jt_message *m, struct jt_parsed *parsed)
+{
+	__u64 length = parsed->length, count, start = 0;
+	int reason;
+
+	count = jt_fetch_add(&v->guest->offered, 1);
+	if (count % JT_SAMPLE == 0)
+		start = bpf_ktime_get_ns();
+	if (v->page.skb)
+		reason = jt_board_tcx(v->page.ctx, parsed, m->flow, m->peer, m->peer_id);
+	else
+		reason = jt_board_xdp(v->page.ctx, parsed, m->flow, m->peer, m->peer_id);
+	if (reason & ~JT_OPENED) {
+		jt_count_reason(v->guest->reasons, reason & ~JT_OPENED);
+		return (reason & ~JT_OPENED) == JT_REASON_COPY_FAILED ? JT_DROP : JT_PASS;
+	}
+	if (start) {
+		jt_count(&v->guest->writes_ns, bpf_ktime_get_ns() - start);
+		jt_count(&v->guest->writes, 1);
+	}
+	jt_count(&v->guest->messages, 1);
+	jt_count(&v->guest->bytes, length);
+	jt_count(&m->flow->messages, 1);
+	JT_WRITE(m->flow->aboard_ns, v->now);
+	jt_wake(v, parsed->key.guest, reason & JT_OPENED);
+	return JT_TAKEN;
+}
+
+#endif

@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include <errno.h>
+#include <linux/bpf.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <unistd.h>
+#include "harness.h"
+
+static struct ring_buffer *ring;
+static __u32 events_seen[8];
+
+static int event_seen(void *ctx, void *data, size_t size)
+{
+	const struct jt_event *event = data;
+
+	(void)ctx;
+	CHECK(size == sizeof(*event) && event->kind < 8);
+	events_seen[event->kind]++;
+	return 0;
+}
+
+static void *map_memory(struct bpf_object *object, const char *name, size_t stride)
+{
+	struct bpf_map *map = bpf_object__find_map_by_name(object, name);
+	size_t size = stride * bpf_map__max_entries(map), page = (size_t)sysconf(_SC_PAGESIZE);
+	void *memory;
+
+	CHECK(bpf_map__value_size(map) <= stride);
+	size = (size + page - 1) / page * page;
+	memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(map), 0);
+	if (memory == MAP_FAILED) {
+		fprintf(stderr, "mmap of %s: %s\n", name, strerror(errno));
+		exit(1);
+	}
+	return memory;
+}
+
+/* Array entries lie eight bytes aligned. */
+#define ALIGN8(n) (((n) + 7) & ~(size_t)7)
+
+void harness_open(struct harness *h, const char *path)
+{
+	struct rlimit unlimited = { RLIM_INFINITY, RLIM_INFINITY };
+	struct jt_geometry g = { JT_PAGE_SIZE_DEFAULT, JT_BANKS_DEFAULT, JT_EXTENT_SIZE_DEFAULT,
+				 JT_PAGE_SIZE_DEFAULT / JT_EXTENT_SIZE_DEFAULT };
+
+	memset(h, 0, sizeof(*h));
+	setrlimit(RLIMIT_MEMLOCK, &unlimited);
+	h->geometry = g;
+	h->object = bpf_object__open_file(path, NULL);
+	if (!h->object || bpf_object__load(h->object)) {
+		fprintf(stderr, "%s: failed to load: %s\n", path, strerror(errno));
+		exit(1);
+	}
+#define PROG(name) bpf_program__fd(bpf_object__find_program_by_name(h->object, name))
+#define MAP(name) bpf_object__find_map_fd_by_name(h->object, name)
+	h->vif = PROG("jitney_vif");
+	h->vif_tcx = PROG("jitney_vif_tcx");
+	h->uplink = PROG("jitney_uplink");
+	h->vifs = MAP("vifs");
+	h->addresses = MAP("addresses");
+	h->flows = MAP("flows");
+	h->events = MAP("events");
+	h->xsks = MAP("xsks");
+	h->control = map_memory(h->object, "control", ALIGN8(sizeof(struct jt_control)));
+	h->extents = map_memory(h->object, "extents", sizeof(struct jt_extent));
+	h->guests = map_memory(h->object, "guests", ALIGN8(sizeof(struct jt_guest)));
+	h->peers = map_memory(h->object, "peers", ALIGN8(sizeof(struct jt_peer)));
+	h->page = map_memory(h->object, "page", jt_bank_stride(&g));
+	ring = ring_buffer__new(h->events, event_seen, NULL, NULL);
+	CHECK(ring);
+}
+
+void harness_close(struct harness *h)
+{
+	ring_buffer__free(ring);
+	bpf_object__close(h->object);
+}
+
+static void map_clear(int map, size_t key_size)
+{
+	__u8 key[128];
+
+	CHECK(key_size <= sizeof(key));
+	while (!bpf_map_get_next_key(map, NULL, key))
+		bpf_map_delete_elem(map, key);
+}
+
+void harness_reset_banks(struct harness *h)
+{
+	const struct jt_geometry *g = &h->geometry;
+	__u64 epoch = h->control->epoch + g->banks;
+	__u32 i;
+
+	for (i = 0; i < g->banks * g->extents; i++) {
+		if (JT_EPOCH(h->extents[i].word))
+			memset(h->page + i / g->extents * jt_bank_stride(g) +
+				       i % g->extents * g->extent_size,
+			       0, JT_EXTENT_OFFSET(h->extents[i].word));
+		h->extents[i].word = 0;
+		h->extents[i].committed = 0;
+	}
+	h->control->epoch = epoch;
+	for (i = 0; i < g->banks; i++)
+		h->control->banks[(epoch + i) % g->banks].word = jt_bank_blank(epoch + i);
+}
+
+static void guest_init(struct harness *h, __u32 id, __u32 ifindex)
+{
+	struct jt_guest *guest = &h->guests[id];
+
+	memset(guest, 0, sizeof(*guest));
+	guest->ifindex = ifindex;
+	CHECK(!bpf_map_update_elem(h->vifs, &ifindex, &id, BPF_ANY));
+}
+
+void harness_reset(struct harness *h)
+{
+	const struct jt_geometry *g = &h->geometry;
+
+	memset(h->page, 0, (size_t)g->banks * jt_bank_stride(g));
+	memset(h->extents, 0, sizeof(struct jt_extent) * g->banks * g->extents);
+	control_init(h->control, g, HARNESS_EPOCH);
+	map_clear(h->vifs, sizeof(__u32));
+	map_clear(h->addresses, sizeof(struct jt_address));
+	map_clear(h->flows, sizeof(struct jt_flow_key));
+	guest_init(h, GUEST_ONE, HARNESS_VIF);
+	guest_init(h, GUEST_OTHER, HARNESS_OTHER_VIF);
+	peer_init(&h->peers[PEER_ONE], "one");
+	peer_init(&h->peers[PEER_OTHER], "other");
+	ring_buffer__consume(ring);
+	memset(events_seen, 0, sizeof(events_seen));
+}
+
+static struct jt_address address(__u16 family, __u16 scope, const __u8 *bytes)
+{
+	struct jt_address a = { .family = family, .scope = scope };
+
+	memcpy(a.bytes, bytes, family == JT_FAMILY_MAC ? 6 : family == JT_FAMILY_IPV4 ? 4 : 16);
+	return a;
+}
+
+void address_add(struct harness *h, __u16 family, __u16 scope, const __u8 *bytes, __u32 kind,
+		 __u32 id)
+{
+	struct jt_address a = address(family, scope, bytes);
+	struct jt_place place = { .kind = kind, .id = id, .until_ns = JT_NEVER_STALE };
+
+	CHECK(!bpf_map_update_elem(h->addresses, &a, &place, BPF_ANY));
+}
+
+bool address_known(struct harness *h, __u16 family, const __u8 *bytes, struct jt_place *place)
+{
+	struct jt_address a = address(family, JT_SCOPE_GUEST, bytes);
+
+	return !bpf_map_lookup_elem(h->addresses, &a, place);
+}
+
+void addresses_of(struct harness *h, const struct packet_spec *s, __u32 guest, __u32 dest_kind,
+		  __u32 dest_id)
+{
+	__u16 family = s->family == 4 ? JT_FAMILY_IPV4 : JT_FAMILY_IPV6;
+	__u8 bytes[16], last = s->to ? s->to : 2;
+
+	packet_address(bytes, s->family, 1, s->from ? s->from : 1);
+	if (guest)
+		address_add(h, family, JT_SCOPE_GUEST, bytes, JT_PLACE_GUEST, guest);
+	packet_address(bytes, s->family, 2, last);
+	address_add(h, family, JT_SCOPE_GUEST, bytes, dest_kind, dest_id);
+	packet_mac(bytes, 2, last);
+	address_add(h, JT_FAMILY_MAC, JT_SCOPE_GUEST, bytes, dest_kind, dest_id);
+}
+
+static bool flow_key(const struct packet *p, __u32 guest, struct jt_flow_key *key)
+{
+	struct jt_parsed parsed;
+
+	if (packet_parse(p->bytes, p->length, &parsed))
+		return false;
+	parsed.key.guest = guest;
+	*key = parsed.key;
+	return true;
+}
+
+bool flow_get(struct harness *h, const struct packet *p, __u32 guest, struct jt_flow *flow)
+{
+	struct jt_flow_key key;
+
+	return flow_key(p, guest, &key) && !bpf_map_lookup_elem(h->flows, &key, flow);
+}
+
+void flow_set(struct harness *h, const struct packet *p, __u32 guest, const struct jt_flow *flow)
+{
+	struct jt_flow_key key;
+
+	CHECK(flow_key(p, guest, &key));
+	CHECK(!bpf_map_update_elem(h->flows, &key, flow, BPF_ANY));
+}
+
+static struct run run(int prog, struct bpf_test_run_opts *opts)
+{
+	static __u8 out[16384];
+	struct run r = {};
+	int err;
+
+	opts->data_out = out;
+	opts->data_size_out = sizeof(out);
+	err = bpf_prog_test_run_opts(prog, opts);
+	if (err) {
+		fprintf(stderr, "BPF_PROG_TEST_RUN of %u bytes: %s\n", opts->data_size_in,
+			strerror(-err));
+		exit(1);
+	}
+	r.verdict = (int)opts->retval;
+	r.duration = opts->duration;
+	r.changed = opts->data_size_out != opts->data_size_in ||
+		    memcmp(out, opts->data_in, opts->data_size_in);
+	return r;
+}
+
+/* Without a context the packet comes from the loopback device's first queue. */
+struct run run_xdp(int prog, const void *bytes, __u32 length, __u32 repeat)
+{
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = bytes, .data_size_in = length,
+		    .repeat = (int)repeat);
+
+	return run(prog, &opts);
+}
+
+struct run run_tc(int prog, const void *bytes, __u32 length, __u32 repeat)
+{
+	struct __sk_buff skb = { .ingress_ifindex = HARNESS_VIF };
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = bytes, .data_size_in = length,
+		    .repeat = (int)repeat, .ctx_in = &skb, .ctx_size_in = sizeof(skb));
+
+	return run(prog, &opts);
+}
+
+__u32 events_count(struct harness *h, __u32 kind)
+{
+	__u32 n;
+
+	(void)h;
+	ring_buffer__consume(ring);
+	n = events_seen[kind];
+	events_seen[kind] = 0;
+	return n;
+}
