@@ -98,7 +98,7 @@ check: deps
 
 bench: deps
 	@$(MAKE) --no-print-directory all benches
-	@scripts/bench
+	@for b in $(BENCHES); do echo "== $${b##*/}" && $$b || exit; done
 
 format:
 	@tests/style --format

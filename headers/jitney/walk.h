@@ -83,7 +83,7 @@ JT_INLINE bool jt_payload_is_ip(const struct jt_found *m)
 			return false;
 		memcpy(&ip4, m->payload, sizeof(ip4));
 		return ip4.version_ihl == 0x45 && jt_ntohs(ip4.length) == m->length &&
-		       !(ip4.frag & jt_htons(JT_IPV4_FRAGMENT)) &&
+		       !(ip4.frag & jt_htons(JT_IPV4_FRAGMENT | JT_IPV4_RESERVED)) &&
 		       (ip4.protocol == JT_IPPROTO_ICMP || ip4.protocol == JT_IPPROTO_ESP);
 	}
 	if (m->length < sizeof(ip6))

@@ -306,6 +306,7 @@ static void test_payload_is_ip(void **state)
 	expect_ip(&v4, 3, 27, 0, bad);
 	expect_ip(&v4, 3, 29, 0, bad);
 	expect_ip(&v4, 6, 0x20, 0, bad);
+	expect_ip(&v4, 6, 0x80, 0, bad); /* a flag that no sender takes aboard */
 	expect_ip(&v4, 7, 1, 0, bad);
 	expect_ip(&v4, 9, 1, 9, bad);
 	expect_ip(&v4, 9, 1, 28, bad);

@@ -182,6 +182,7 @@ static int datapath_start(struct jt_controller *c)
 	/* Adopted programs may run already: from here on they pass everything. */
 	JT_WRITE(c->datapath.page.control->magic, 0);
 	usleep(GRACE_US);
+	jt_datapath_forget(&c->datapath);
 	control_fill(c);
 	jt_transmit_start(c);
 	return 0;

@@ -147,6 +147,13 @@ static int adopt_check(struct jt_datapath *d, const struct jt_options *o)
 	return 0;
 }
 
+/* What another controller knew is not true any more. */
+static void empty_map(int fd, void *key)
+{
+	while (!bpf_map_get_next_key(fd, NULL, key) && !bpf_map_delete_elem(fd, key))
+		;
+}
+
 static void *map_memory(int fd, size_t size)
 {
 	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
@@ -251,6 +258,19 @@ void jt_datapath_init(struct jt_datapath *d)
 	memset(d, 0, sizeof(*d));
 	memset(d->maps, -1, sizeof(d->maps));
 	memset(d->programs, -1, sizeof(d->programs));
+}
+
+void jt_datapath_forget(struct jt_datapath *d)
+{
+	struct jt_flow_key flow;
+	struct jt_address address;
+	uint32_t ifindex;
+
+	empty_map(d->maps[JT_MAP_vifs], &ifindex);
+	empty_map(d->maps[JT_MAP_addresses], &address);
+	empty_map(d->maps[JT_MAP_flows], &flow);
+	memset(d->guests, 0, JT_GUESTS_MAX * sizeof(*d->guests));
+	memset(d->peers, 0, JT_PEERS_MAX * sizeof(*d->peers));
 }
 
 int jt_datapath_open(struct jt_datapath *d, const struct jt_options *o)

@@ -48,6 +48,8 @@ void jt_datapath_init(struct jt_datapath *d);
  */
 int jt_datapath_open(struct jt_datapath *d, const struct jt_options *o);
 void jt_datapath_close(struct jt_datapath *d);
+/* Empty what another controller may have filled. The programs must pass everything. */
+void jt_datapath_forget(struct jt_datapath *d);
 
 /* Attach. Says why on failure. Return: 0 or negative errno; -EBUSY: taken. */
 int jt_attach_vif(struct jt_datapath *d, const struct jt_netdev *dev, enum jt_attach how,
