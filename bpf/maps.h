@@ -92,6 +92,12 @@ struct {
 	__uint(max_entries, JT_EVENTS_SIZE);
 } events __attribute__((weak)) SEC(".maps");
 
+/* Frames received, where no AF_XDP socket can take them: see struct jt_frame_small. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, JT_FRAMES_SIZE);
+} frames __attribute__((weak)) SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_XSKMAP);
 	__uint(max_entries, JT_QUEUES_MAX);

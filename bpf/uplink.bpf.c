@@ -2,12 +2,24 @@
 /*
  * uplink: what comes from outside. Frames of known peers go to the controller
  * (or to the one guest that takes its frames itself); all else passes.
+ *
+ * One worker, an XDP and a tcx entry point. From XDP a frame goes to the AF_XDP
+ * socket of its queue. Where there is none (tcx, further queues) it is copied
+ * into the ring buffer `frames`. tcx is for devices without native XDP: generic
+ * XDP would copy each large packet of bulk TCP that passes.
  */
 #include "count.h"
 #include <jitney/parse.h>
 
+#define JT_OUTER_MAX 74 /* Ethernet, IPv6, UDP, Jitney header */
+
+enum jt_verdict { JT_PASS, JT_DROP, JT_SOCKET, JT_SWITCH };
+
 struct jt_uplink {
 	struct jt_control *control;
+	void *ctx;
+	__u32 queue;
+	__u32 vif; /* out, for JT_SWITCH */
 	struct jt_cursor cursor;
 	struct jt_address from; /* outer source */
 	__u64 total;		/* bytes of the whole frame */
@@ -113,64 +125,129 @@ JT_INLINE __u32 jt_helper(const struct jt_frame_header *h)
 	return guest && guest->flags & JT_GUEST_HELPER ? guest->ifindex : 0;
 }
 
-JT_INLINE int jt_redirect(struct xdp_md *ctx, __u64 *reasons)
+JT_INLINE long jt_frame_load(struct jt_uplink *u, bool skb, void *to, __u64 length)
 {
-	__u32 queue = ctx->rx_queue_index;
+	return skb ? bpf_skb_load_bytes(u->ctx, 0, to, length) :
+			bpf_xdp_load_bytes(u->ctx, 0, to, length);
+}
+
+/* Copy a frame of at most max bytes into a record of type. Needs u and skb. */
+#define JT_FRAME_COPY(type, max)                                                  \
+	({                                                                        \
+		type *record = bpf_ringbuf_reserve(&frames, sizeof(type), 0);     \
+		__u64 length = u->total;                                          \
+		long err = -1;                                                    \
+		if (record) {                                                     \
+			JT_OPAQUE(length);                                        \
+			if (length && length <= (max))                            \
+				err = jt_frame_load(u, skb, record->bytes, length);    \
+			record->length = length;                                  \
+			if (err)                                                  \
+				bpf_ringbuf_discard(record, 0);                   \
+			else                                                      \
+				bpf_ringbuf_submit(record, 0);                    \
+		}                                                                 \
+		err;                                                              \
+	})
+
+/* Hand a frame to the controller. @skb: known to the compiler at each call. */
+JT_INLINE int jt_receive(struct jt_uplink *u, bool skb, __u64 *reasons)
+{
+	__u32 queue = u->queue;
+	long err;
 
 	/* The look-up is the test: a socket that is closed leaves the map. */
-	if (!bpf_map_lookup_elem(&xsks, &queue)) {
-		jt_count_reason(reasons, JT_REASON_NO_SOCKET);
-		return XDP_DROP;
-	}
-	return bpf_redirect_map(&xsks, queue, XDP_DROP);
+	if (!skb && bpf_map_lookup_elem(&xsks, &queue))
+		return JT_SOCKET;
+	if (u->total <= JT_EXTENT_SIZE_MIN)
+		err = JT_FRAME_COPY(struct jt_frame_small, JT_EXTENT_SIZE_MIN);
+	else
+		err = JT_FRAME_COPY(struct jt_frame_large, JT_EXTENT_SIZE_MAX);
+	if (err)
+		jt_count_reason(reasons, JT_REASON_RING_FULL);
+	return JT_DROP;
 }
 
-JT_INLINE int jt_stranger(struct jt_uplink *u, struct xdp_md *ctx, int type)
+JT_INLINE int jt_stranger(struct jt_uplink *u, bool skb, int type)
 {
 	if (type == JT_FRAME_HELLO && u->control->flags & JT_CONTROL_DISCOVER)
-		return jt_redirect(ctx, u->control->reasons);
+		return jt_receive(u, skb, u->control->reasons);
 	jt_count_reason(u->control->reasons, JT_REASON_UNKNOWN_PEER);
-	return XDP_PASS;
+	return JT_PASS;
 }
 
-JT_INLINE int jt_frame(struct jt_uplink *u, struct xdp_md *ctx)
+JT_INLINE int jt_frame(struct jt_uplink *u, bool skb)
 {
 	struct jt_place *place = bpf_map_lookup_elem(&addresses, &u->from);
 	const struct jt_frame_header *h = jt_take(&u->cursor, sizeof(*h));
 	struct jt_peer *peer = NULL;
 	int type = 0, reason = jt_frame_check(u, h, &type);
-	__u32 vif;
 
 	if (place && place->kind == JT_PLACE_PEER)
 		peer = bpf_map_lookup_elem(&peers, &place->id);
 	if (!peer)
-		return jt_stranger(u, ctx, reason ? 0 : type);
+		return jt_stranger(u, skb, reason ? 0 : type);
 	if (reason || !h) {
 		jt_count_reason(peer->reasons, reason);
-		return XDP_DROP;
+		return JT_DROP;
 	}
 	if (type == JT_FRAME_HELLO)
-		return jt_redirect(ctx, peer->reasons);
+		return jt_receive(u, skb, peer->reasons);
 	jt_sequence(peer, h);
 	jt_count(&peer->received_frames, 1);
 	jt_count(&peer->received_bytes, u->total);
-	vif = jt_helper(h);
-	return vif ? bpf_redirect(vif, 0) : jt_redirect(ctx, peer->reasons);
+	u->vif = jt_helper(h);
+	return u->vif ? JT_SWITCH : jt_receive(u, skb, peer->reasons);
+}
+
+JT_INLINE int jt_uplink_work(struct jt_uplink *u, bool skb)
+{
+	u->control = jt_control();
+	if (!u->control || JT_READ(u->control->magic) != JT_MAGIC || !jt_outer(u))
+		return JT_PASS;
+	return jt_frame(u, skb);
 }
 
 SEC("xdp.frags")
 int jitney_uplink(struct xdp_md *ctx)
 {
 	struct jt_uplink u = {
-		.control = jt_control(),
+		.ctx = ctx,
+		.queue = ctx->rx_queue_index,
 		.cursor = { .pos = (const __u8 *)(long)ctx->data,
 			    .end = (const __u8 *)(long)ctx->data_end },
 	};
 
-	if (!u.control || JT_READ(u.control->magic) != JT_MAGIC || !jt_outer(&u))
-		return XDP_PASS;
 	u.total = bpf_xdp_get_buff_len(ctx);
-	return jt_frame(&u, ctx);
+	switch (jt_uplink_work(&u, false)) {
+	case JT_PASS:
+		return XDP_PASS;
+	case JT_SOCKET:
+		return bpf_redirect_map(&xsks, u.queue, XDP_DROP);
+	case JT_SWITCH:
+		return bpf_redirect(u.vif, 0);
+	}
+	return XDP_DROP;
+}
+
+SEC("tc")
+int jitney_uplink_tcx(struct __sk_buff *skb)
+{
+	struct jt_uplink u = { .ctx = skb, .total = skb->len };
+
+	if (skb->gso_size)
+		return TC_ACT_UNSPEC;
+	if (skb->data_end - skb->data < JT_OUTER_MAX && skb->len > skb->data_end - skb->data)
+		bpf_skb_pull_data(skb, skb->len < JT_OUTER_MAX ? skb->len : JT_OUTER_MAX);
+	u.cursor.pos = (const __u8 *)(long)skb->data;
+	u.cursor.end = (const __u8 *)(long)skb->data_end;
+	switch (jt_uplink_work(&u, true)) {
+	case JT_PASS:
+		return TC_ACT_UNSPEC;
+	case JT_SWITCH:
+		return bpf_redirect(u.vif, 0);
+	}
+	return TC_ACT_SHOT;
 }
 
 char _license[] SEC("license") = "Dual BSD/GPL";

@@ -148,7 +148,8 @@ JT_INLINE int jt_vif_work(struct jt_vif *v)
 {
 	struct jt_parsed parsed = {};
 	struct jt_message m = { .parsed = &parsed };
-	__u32 *id = bpf_map_lookup_elem(&vifs, &v->ifindex);
+	/* A copy: who passes the address of a part of v gets all of it on the stack. */
+	__u32 ifindex = v->ifindex, *id = bpf_map_lookup_elem(&vifs, &ifindex);
 	__u64 route;
 	int reason;
 

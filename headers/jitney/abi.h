@@ -26,6 +26,7 @@
 #define JT_ADDRESSES_MAX 16384
 #define JT_FLOWS_MAX 16384
 #define JT_EVENTS_SIZE (64 * 1024)
+#define JT_FRAMES_SIZE (2 * 1024 * 1024)
 
 #define JT_EXTENT_SIZE_MIN 2048U
 #define JT_EXTENT_SIZE_MAX 4096U
@@ -321,6 +322,20 @@ enum jt_event_kind {
 	JT_EVENT_FULL = 2,    /* the threshold was reached */
 	JT_EVENT_PROBE = 3,   /* a message for a peer that is not known to live */
 	JT_EVENT_LEARNED = 4, /* a guest's address was seen for the first time */
+};
+
+/*
+ * A frame that was received where no AF_XDP socket can take it: ring buffer
+ * `frames`. Records of two sizes, so that the verifier knows them.
+ */
+struct jt_frame_small {
+	__u32 length; /* of the frame, from its Ethernet header on */
+	__u8 bytes[JT_EXTENT_SIZE_MIN];
+};
+
+struct jt_frame_large {
+	__u32 length;
+	__u8 bytes[JT_EXTENT_SIZE_MAX];
 };
 
 #define JT_ROUTE(tag, kind, id) ((__u64)(tag) << 32 | (__u64)(kind) << 24 | (id))

@@ -39,7 +39,7 @@
 	X(FRAME_VERSION, frame_version, drop, uplink, "frame of another version")                \
 	X(FRAME_LENGTH, frame_length, drop, uplink, "frame shorter than it says")                \
 	X(FRAME_TYPE, frame_type, drop, uplink, "frame of an unknown type")                      \
-	X(NO_SOCKET, no_socket, drop, uplink, "no socket on the queue it came in on")            \
+	X(RING_FULL, ring_full, drop, uplink, "the controller takes frames too slowly")          \
 	X(RECORD_SHORT, record_short, drop, rx, "record ends after its frame")                   \
 	X(RECORD_BLANK, record_blank, drop, rx, "record that was never written")                 \
 	X(TEMPLATE_BAD, template_bad, drop, rx, "template of an unknown kind or a wrong length") \

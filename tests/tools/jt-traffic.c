@@ -23,6 +23,7 @@ enum option_key {
 	KEY_HOPS,
 	KEY_TOLERANT,
 	KEY_GRO,
+	KEY_TRACE,
 	KEY_SECONDS,
 	KEY_TIMEOUT,
 	KEY_SIZES,
@@ -57,6 +58,8 @@ static const struct argp_option table[] = {
 	{ "port", 'l', "PORT[-PORT]", 0, "listen on these ports, IPv4 and IPv6 (default 7000)", 2 },
 	{ "hops", KEY_HOPS, "N", 0, "TTL is lower by N (default 0); -1: not checked", 2 },
 	{ "gro", KEY_GRO, NULL, 0, "sockets with UDP_GRO", 2 },
+	{ "trace", KEY_TRACE, "N", 0,
+	  "tell of the first N messages that came otherwise than expected", 2 },
 	{ NULL, 0, NULL, 0, "both:", 3 },
 	{ "tolerant", KEY_TOLERANT, NULL, 0, "exit status 0 also where messages were lost", 3 },
 	{ "seconds", KEY_SECONDS, "S", 0, "end after S seconds", 3 },
@@ -134,6 +137,9 @@ static error_t parse_receive(int key, char *arg, struct argp_state *state, struc
 		return 0;
 	case KEY_GRO:
 		o->gro = true;
+		return 0;
+	case KEY_TRACE:
+		o->trace = whole(state, "--trace", arg, 0, 1e9);
 		return 0;
 	case KEY_TOLERANT:
 		o->tolerant = true;

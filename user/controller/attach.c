@@ -122,19 +122,25 @@ int jt_attach_vif(struct jt_datapath *d, const struct jt_netdev *dev, enum jt_at
 	return err ? attach_failed(dev, err) : 0;
 }
 
-/* AF_XDP needs an XDP program, so tcx means generic XDP here. */
+/*
+ * A physical device gets native XDP and an AF_XDP socket. On others XDP would
+ * cost what passes: native takes GSO from a veth's peer, generic copies every
+ * large packet. There tcx picks out the frames, for one copy of each.
+ */
 int jt_attach_uplink(struct jt_datapath *d, const struct jt_netdev *dev, enum jt_attach how,
 		     struct jt_attachment *out)
 {
 	int program = d->programs[JT_PROGRAM_uplink], err = -EOPNOTSUPP;
-	bool is_virtual = !strcmp(dev->kind, "veth") || !strcmp(dev->kind, "tun");
+	bool physical = !*dev->kind;
 
 	if (xdp_present(dev))
 		return attach_taken(program, dev, out);
-	if (how == JT_ATTACH_NATIVE || (how == JT_ATTACH_AUTO && !is_virtual))
-		err = attach_xdp(program, dev, true, out);
-	if (err == -EOPNOTSUPP && how != JT_ATTACH_NATIVE)
+	if (how == JT_ATTACH_GENERIC)
 		err = attach_xdp(program, dev, false, out);
+	else if (how == JT_ATTACH_NATIVE || (how == JT_ATTACH_AUTO && physical))
+		err = attach_xdp(program, dev, true, out);
+	if (err == -EOPNOTSUPP && how != JT_ATTACH_NATIVE && how != JT_ATTACH_GENERIC)
+		err = attach_tcx(d->programs[JT_PROGRAM_uplink_tcx], dev, out);
 	return err ? attach_failed(dev, err) : 0;
 }
 

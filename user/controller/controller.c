@@ -242,7 +242,8 @@ static int watches_start(struct jt_controller *c)
 	c->netdev_watch = (struct jt_watch){ .fd = jt_netdev_watch_fd(c->netdev),
 					     .ready = netdev_ready };
 	c->events = ring_buffer__new(c->datapath.maps[JT_MAP_events], event, c, NULL);
-	if (!c->events)
+	if (!c->events ||
+	    ring_buffer__add(c->events, c->datapath.maps[JT_MAP_frames], jt_receive_record, c))
 		return -errno;
 	c->events_watch = (struct jt_watch){ .fd = ring_buffer__epoll_fd(c->events),
 					     .ready = events_ready };

@@ -19,8 +19,9 @@
 #define POOL_FRAMES 1024
 
 static const char *const map_names[] = { "page", "extents", "control", "guests", "peers",
-					 "vifs", "addresses", "flows", "events", "xsks" };
-static const char *const program_names[] = { "jitney_vif", "jitney_vif_tcx", "jitney_uplink" };
+					 "vifs", "addresses", "flows", "events", "frames", "xsks" };
+static const char *const program_names[] = { "jitney_vif", "jitney_vif_tcx", "jitney_uplink",
+					     "jitney_uplink_tcx" };
 _Static_assert(JT_ARRAY_SIZE(map_names) == JT_MAP_COUNT, "a name for every map");
 _Static_assert(JT_ARRAY_SIZE(program_names) == JT_PROGRAM_COUNT, "a name for every program");
 

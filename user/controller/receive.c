@@ -124,6 +124,19 @@ void jt_receive_frame(struct jt_controller *c, const uint8_t *frame, uint32_t le
 		take_apart(c, place->id, body, ntohs(h->length));
 }
 
+/* The record is the kernel's again on return: what it held must have left. */
+int jt_receive_record(void *controller, void *data, size_t size)
+{
+	const struct jt_frame_large *record = data; /* or a small one: they begin alike */
+	struct jt_controller *c = controller;
+
+	if (size < sizeof(record->length) || record->length > size - sizeof(record->length))
+		return 0;
+	jt_receive_frame(c, record->bytes, record->length);
+	jt_deliver_flush(&c->deliver);
+	return 0;
+}
+
 void jt_receive_run(struct jt_controller *c)
 {
 	uint32_t first, length;

@@ -4,6 +4,9 @@
 
 #include "controller/controller.h"
 
+/* A record of the ring buffer `frames`, as libbpf hands it over. Return: 0. */
+int jt_receive_record(void *controller, void *data, size_t size);
+
 /* Take in what the uplink's socket holds and hand it to the guests. */
 void jt_receive_run(struct jt_controller *c);
 

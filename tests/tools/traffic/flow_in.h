@@ -48,6 +48,7 @@ struct receiver {
 	uint8_t (*buffers)[BUFFER_SIZE];
 	uint64_t datagrams, strays, first_ns, last_ns, last_heard_ns, answered_ns;
 	struct kernel_counters before;
+	uint64_t trace_left;
 };
 
 /* Metadata of one datagram. */

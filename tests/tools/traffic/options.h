@@ -41,6 +41,7 @@ struct options {
 	int hops;      /* routers on the way, -1: do not check */
 	bool tolerant; /* exit 0 whatever was lost */
 	bool gro;
+	uint64_t trace; /* say so much of what was not as expected */
 	/* both */
 	double seconds;
 	double timeout;

@@ -32,10 +32,28 @@ static struct meta meta_read(struct msghdr *h)
 	return m;
 }
 
+/* Say which messages came otherwise than expected; the first few of them. */
+static void receive_trace(struct receiver *r, const struct flow_in *f, uint64_t expected, bool good,
+			  uint64_t k, uint32_t size)
+{
+	if (!r->trace_left || (good && k == expected))
+		return;
+	r->trace_left--;
+	if (good)
+		fprintf(stderr, "recv: flow %u: message %llu (%u bytes) came, %llu was expected\n",
+			f->open.spec.flow, (unsigned long long)k, size,
+			(unsigned long long)expected);
+	else
+		fprintf(stderr,
+			"recv: flow %u: %u bytes that are no message of it, %llu was expected\n",
+			f->open.spec.flow, size, (unsigned long long)expected);
+}
+
 static void receive_message(struct receiver *r, struct flow_in *f, const uint8_t *bytes,
 			    uint32_t size, const struct meta *m, uint64_t now)
 {
-	uint64_t k;
+	uint64_t k = 0, expected = f->ledger.next;
+	bool good;
 
 	if (!r->first_ns)
 		r->first_ns = now;
@@ -45,7 +63,9 @@ static void receive_message(struct receiver *r, struct flow_in *f, const uint8_t
 		f->tos_wrong++;
 	if (r->o->hops >= 0 && m->ttl != f->open.ttl - r->o->hops)
 		f->ttl_wrong++;
-	if (ledger_add(&f->ledger, bytes, size, &k) && size >= TIME_FROM)
+	good = ledger_add(&f->ledger, bytes, size, &k);
+	receive_trace(r, f, expected, good, k, size);
+	if (good && size >= TIME_FROM)
 		latency_add(&r->latency, (now - message_time(bytes)) & TIME_MASK);
 	if (f->open.ack_every && ++f->since_ack >= f->open.ack_every) {
 		f->since_ack = 0;

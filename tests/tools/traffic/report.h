@@ -129,6 +129,7 @@ static int receive_main(const struct options *o, volatile bool *stop)
 	if (!r)
 		return 1;
 	r->o = o;
+	r->trace_left = o->trace;
 	if (receiver_open(r))
 		return 1;
 	fprintf(stderr, "recv: ready\n");
