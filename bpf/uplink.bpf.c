@@ -125,8 +125,12 @@ JT_INLINE __u32 jt_helper(const struct jt_frame_header *h)
 	return guest && guest->flags & JT_GUEST_HELPER ? guest->ifindex : 0;
 }
 
-JT_INLINE long jt_frame_load(struct jt_uplink *u, bool skb, void *to, __u64 length)
+/* length: 1 to max, which is a power of two. Said again for Linux 6.1 by a mask. */
+JT_INLINE long jt_frame_load(struct jt_uplink *u, bool skb, void *to, __u64 length, __u64 max)
 {
+	length--;
+	JT_OPAQUE(length);
+	length = (length & (max - 1)) + 1;
 	return skb ? bpf_skb_load_bytes(u->ctx, 0, to, length) :
 			bpf_xdp_load_bytes(u->ctx, 0, to, length);
 }
@@ -140,7 +144,7 @@ JT_INLINE long jt_frame_load(struct jt_uplink *u, bool skb, void *to, __u64 leng
 		if (record) {                                                     \
 			JT_OPAQUE(length);                                        \
 			if (length && length <= (max))                            \
-				err = jt_frame_load(u, skb, record->bytes, length);    \
+				err = jt_frame_load(u, skb, record->bytes, length, max); \
 			record->length = length;                                  \
 			if (err)                                                  \
 				bpf_ringbuf_discard(record, 0);                   \

@@ -39,6 +39,7 @@
 	X(FRAME_VERSION, frame_version, drop, uplink, "frame of another version")                \
 	X(FRAME_LENGTH, frame_length, drop, uplink, "frame shorter than it says")                \
 	X(FRAME_TYPE, frame_type, drop, uplink, "frame of an unknown type")                      \
+	X(SOCKET_FULL, socket_full, drop, uplink, "the AF_XDP socket's rings were full")         \
 	X(RING_FULL, ring_full, drop, uplink, "the controller takes frames too slowly")          \
 	X(RECORD_SHORT, record_short, drop, rx, "record ends after its frame")                   \
 	X(RECORD_BLANK, record_blank, drop, rx, "record that was never written")                 \

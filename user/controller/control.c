@@ -11,6 +11,7 @@
 #include "controller/capture.h"
 #include "controller/control.h"
 #include "controller/guests.h"
+#include "controller/receive.h"
 #include "controller/report.h"
 #include "controller/scheduler.h"
 
@@ -96,6 +97,7 @@ static json_t *execute(struct jt_controller *c, json_t *request)
 	for (i = 0; name && i < JT_ARRAY_SIZE(commands); i++) {
 		if (strcmp(commands[i].name, name))
 			continue;
+		jt_receive_count(c);
 		answer = commands[i].run(c, request);
 		if (answer && !json_object_get(answer, "ok"))
 			json_object_set_new(answer, "ok", json_true());

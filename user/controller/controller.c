@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/random.h>
@@ -98,6 +99,7 @@ static void signal_ready(struct jt_controller *c, struct jt_watch *w, uint32_t e
 
 static void uplink_close(struct jt_controller *c)
 {
+	jt_receive_count(c);
 	if (c->xsk.socket)
 		epoll_ctl(c->epoll, EPOLL_CTL_DEL, jt_xsk_fd(&c->xsk), NULL);
 	jt_detach(&c->uplink_attachment);
@@ -332,6 +334,17 @@ static struct jt_controller *controller_new(const struct jt_options *o)
 	return c;
 }
 
+/*
+ * A latency bound can't be kept by a thread that waits for its turn behind those
+ * it serves. What can't be had is not needed to work.
+ */
+static void take_priority(void)
+{
+	struct sched_param p = { .sched_priority = 1 };
+
+	sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &p);
+}
+
 int jt_controller_run(const struct jt_options *o)
 {
 	struct rlimit unlimited = { RLIM_INFINITY, RLIM_INFINITY };
@@ -340,6 +353,7 @@ int jt_controller_run(const struct jt_options *o)
 
 	if (!c)
 		return EXIT_FAILURE;
+	take_priority();
 	setrlimit(RLIMIT_MEMLOCK, &unlimited); /* what it can't have is said where it lacks */
 	err = controller_start(c);
 	if (!err) {

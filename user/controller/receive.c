@@ -124,6 +124,16 @@ void jt_receive_frame(struct jt_controller *c, const uint8_t *frame, uint32_t le
 		take_apart(c, place->id, body, ntohs(h->length));
 }
 
+void jt_receive_count(struct jt_controller *c)
+{
+	uint64_t missed = jt_xsk_missed(&c->xsk);
+
+	if (missed > c->xsk.counted)
+		__sync_fetch_and_add(&c->datapath.page.control->reasons[JT_REASON_SOCKET_FULL],
+				     missed - c->xsk.counted);
+	c->xsk.counted = missed;
+}
+
 /* The record is the kernel's again on return: what it held must have left. */
 int jt_receive_record(void *controller, void *data, size_t size)
 {

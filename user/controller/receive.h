@@ -10,6 +10,9 @@ int jt_receive_record(void *controller, void *data, size_t size);
 /* Take in what the uplink's socket holds and hand it to the guests. */
 void jt_receive_run(struct jt_controller *c);
 
+/* Count what the socket had no room for. */
+void jt_receive_count(struct jt_controller *c);
+
 /* One frame, from its Ethernet header on. Anything may be in it. */
 void jt_receive_frame(struct jt_controller *c, const uint8_t *frame, uint32_t length);
 

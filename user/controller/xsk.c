@@ -140,6 +140,17 @@ bool jt_xsk_send(struct jt_xsk *x, const uint8_t *frame, uint32_t length)
 	return true;
 }
 
+uint64_t jt_xsk_missed(const struct jt_xsk *x)
+{
+	struct xdp_statistics s = { 0 };
+	socklen_t size = sizeof(s);
+
+	if (!x->socket || getsockopt(jt_xsk_fd(x), SOL_XDP, XDP_STATISTICS, &s, &size))
+		return 0;
+	/* The kernel counts a frame that found no chunk in rx_dropped, too. */
+	return s.rx_dropped + s.rx_ring_full;
+}
+
 bool jt_xsk_pending(const struct jt_xsk *x)
 {
 	return __atomic_load_n(x->tx.consumer, __ATOMIC_ACQUIRE) != *x->tx.producer;

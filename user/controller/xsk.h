@@ -16,6 +16,7 @@ struct jt_xsk {
 	struct xsk_ring_cons completion, rx;
 	const uint8_t *memory; /* the UMEM. Borrowed from the datapath */
 	bool zerocopy;
+	uint64_t counted;	/* of those missed, under their reason */
 	unsigned int submitted; /* frames handed to the kernel, not completed */
 };
 
@@ -34,6 +35,9 @@ bool jt_xsk_send(struct jt_xsk *x, const uint8_t *frame, uint32_t length);
  * or another negative errno: the device does not work.
  */
 int jt_xsk_kick(struct jt_xsk *x);
+
+/* Frames that the socket had no room for since it was opened. */
+uint64_t jt_xsk_missed(const struct jt_xsk *x);
 
 /* True while frames wait to be taken by the kernel. */
 bool jt_xsk_pending(const struct jt_xsk *x);

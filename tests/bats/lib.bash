@@ -1,0 +1,309 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#
+# What the tests in network namespaces share. A test file says
+#
+#   load lib
+#   setup() { test_begin; }
+#   teardown() { test_end; }
+#
+# and has then, for each test:
+#   $prefix  a lab's prefix of its own (namespaces $prefix-a, $prefix-a1, ...)
+#   $work    a folder of its own: sockets, outputs, captures
+#   $pins    a bpffs of its own
+#   $top     the source tree; $bin its programs, $tools the test tools
+#
+# Everything below waits with a time limit, and fails the test with a sentence
+# when that has passed. PLACE is a namespace less its prefix: a, b, w, a1, b2.
+#
+#   lab [COUNT-A [COUNT-B]]        a lab (LAB_ROUTED=1 before: a routed one); its
+#                                  functions (lab_ipv4, lab_mac...) are there, too
+#   place PLACE COMMAND...         run in a place
+#   start NAME PLACE COMMAND...    run in the background; its output is $work/NAME,
+#                                  what it complains of $work/NAME.err
+#   finish NAME [SECONDS]          wait for its end (30 s). Return: its exit status
+#   stop NAME [SIGNAL]             end it (TERM), by force after 10 s. Return: its status
+#   alive NAME                     whether it runs
+#   until_true SECONDS COMMAND...  poll until the command succeeds. Return: 1 on time-out
+#   fail SENTENCE...               fail, with the sentence
+#   equal WHAT GOT WANTED          fail unless both are the same text
+#   between WHAT GOT LEAST MOST    fail unless the whole number is in the range
+#
+#   start_jitneyd SIDE ARG...      start jitneyd as "SIDE" on a host, with nothing but
+#                                  these flags, and wait until it is ready
+#   start_controller SIDE ARG...   the same with --name, --uplink, --socket, --pin
+#   guest_flags SIDE COUNT         --guest for each of the first COUNT guests
+#   peer_flags SIDE                --peer for the other side, by the uplink's MAC
+#   remote_flags SIDE COUNT        --remote for the other side's first guests, by MAC
+#   start_pair [ARG...]            both controllers, with $guests_a and $guests_b guests
+#                                  (of lab) and peers; the ARGs are flags of both.
+#                                  Each knows the other's guests by --remote
+#   ask SIDE COMMAND [FILTER]      the answer to `jitney --json COMMAND...`; of it
+#                                  what the jq filter says (raw)
+#   peers_up                       wait until both controllers have heard of each other
+#
+#   receive NAME PLACE ARG...      start jt-traffic recv, wait until it listens
+#   transmit NAME PLACE ARG...     start jt-traffic send
+#   report NAME FILTER             of the JSON that a receiver or sender left (raw)
+#   intact NAME                    fail unless the receiver got all of what was sent,
+#                                  once, in order, unaltered, with TOS and TTL as sent
+#
+#   watch NAME [FILTER [PORT]]     start tcpdump on a port of the wire (to-a)
+#   unwatch NAME                   end it with nothing left behind in the kernel; fails
+#                                  if it missed frames
+#   watched NAME frames|bytes|wire frames, their bytes, and the bytes of time that
+#                                  they take on the wire (24 more each: preamble, FCS, gap)
+#   watched NAME FILTER            frames that the tcpdump expression matches
+
+top=$(readlink -f "$BATS_TEST_DIRNAME/../..")
+bin=$top/build/bin
+tools=$top/build/tests
+export PATH=$PATH:/usr/sbin:/sbin LC_ALL=C
+
+# shellcheck source=scripts/lab-functions.sh
+source "$top/scripts/lab-functions.sh"
+
+declare -gA pid=() # of what runs, by name (load sources this in a function)
+
+test_begin() {
+	prefix=jtbats$$
+	work=$BATS_TEST_TMPDIR
+	pins=$work/bpf
+	mkdir "$pins"
+	mount -t bpf bpf "$pins"
+}
+
+test_end() {
+	local name
+	for name in "${!pid[@]}"; do
+		stop "$name" >/dev/null 2>&1 || true
+	done
+	# What helps to understand a failure.
+	[[ ${BATS_TEST_COMPLETED:-} ]] || tail -n 5 "$work"/*.err 2>/dev/null || true
+	lab_down "$prefix"
+	umount "$pins"
+}
+
+fail() {
+	echo "$*"
+	return 1
+}
+
+equal() {
+	[[ $2 == "$3" ]] || fail "$1: $2, not $3"
+}
+
+between() {
+	(($2 >= $3 && $2 <= $4)) || fail "$1: $2, not $3 to $4"
+}
+
+until_true() {
+	local deadline=$((SECONDS + $1 + 1))
+	shift
+	until "$@" >/dev/null 2>&1; do
+		((SECONDS < deadline)) || return 1
+		sleep 0.02
+	done
+}
+
+# --- processes ------------------------------------------------------------------
+
+lab() {
+	guests_a=${1:-4} guests_b=${2:-2}
+	lab_up "$prefix" "$guests_a" "$guests_b"
+}
+
+place() {
+	local where=$1
+	shift
+	lab_in "$prefix-$where" "$@"
+}
+
+start() {
+	local name=$1 where=$2
+	shift 2
+	nsenter --net="/run/netns/$prefix-$where" -- "$@" >"$work/$name" 2>"$work/$name.err" \
+		</dev/null 3>&- &
+	pid[$name]=$!
+}
+
+# A process that has ended stays a zombie until it is waited for.
+alive() {
+	[[ ${pid[$1]:-} && $(ps -o stat= -p "${pid[$1]}" 2>/dev/null) == [^Z]* ]]
+}
+
+has_ended() {
+	! alive "$1"
+}
+
+finish() {
+	local status=0
+	[[ ${pid[$1]:-} ]] || fail "there is no $1" || return
+	until_true "${2:-30}" has_ended "$1" || fail "$1 does not end: $(tail -n 3 "$work/$1.err")" || return
+	wait "${pid[$1]}" || status=$?
+	unset "pid[$1]"
+	return "$status"
+}
+
+stop() {
+	local status=0
+	[[ ${pid[$1]:-} ]] || return 0
+	kill "-${2:-TERM}" "${pid[$1]}" 2>/dev/null || true
+	until_true 10 has_ended "$1" || {
+		echo "$1 did not end when it was asked to"
+		kill -KILL "${pid[$1]}"
+	}
+	wait "${pid[$1]}" || status=$?
+	unset "pid[$1]"
+	return "$status"
+}
+
+# --- controllers ------------------------------------------------------------------
+
+other() {
+	if [[ $1 == a ]]; then echo b; else echo a; fi
+}
+
+guests_of() {
+	local i
+	for ((i = 1; i <= $2; i++)); do echo "$1$i"; done
+}
+
+guest_flags() {
+	guests_of "$@" | sed 's/.*/--guest=&=vif-&/'
+}
+
+peer_flags() {
+	echo "--peer=$(other "$1")=$(lab_uplink_mac "$(other "$1")")"
+}
+
+remote_flags() {
+	local guest
+	for guest in $(guests_of "$(other "$1")" "$2"); do
+		echo "--remote=$(lab_mac "$guest")=$(other "$1")"
+	done
+}
+
+ready_or_dead() {
+	grep -q '^jitneyd: ready' "$work/$1.err" || ! alive "$1"
+}
+
+start_jitneyd() {
+	local side=$1
+	shift
+	start "$side" "$side" "${JITNEYD:-$bin/jitneyd}" "$@"
+	until_true 20 ready_or_dead "$side" && alive "$side" ||
+		fail "jitneyd of $side is not ready: $(<"$work/$side.err")"
+}
+
+start_controller() {
+	local side=$1
+	shift
+	start_jitneyd "$side" --name="$side" --uplink=uplink --socket="$work/$side.sock" \
+		--pin="$pins/$side" "$@"
+}
+
+start_pair() {
+	local side count far
+	for side in a b; do
+		count=$guests_a far=$guests_b
+		[[ $side == a ]] || count=$guests_b far=$guests_a
+		# shellcheck disable=SC2046 # a flag a line
+		start_controller "$side" $(guest_flags "$side" "$count") $(peer_flags "$side") \
+			$(remote_flags "$side" "$far") "$@"
+	done
+}
+
+ask() {
+	local side=$1 command=$2 filter=${3:-.}
+	# shellcheck disable=SC2086 # "guest del NAME" is three words
+	"$bin/jitney" --json --socket "$work/$side.sock" $command | jq -r "$filter"
+}
+
+peer_state() {
+	ask "$1" peers '.peers[].state'
+}
+
+has_peers() {
+	[[ $(peer_state a) == up && $(peer_state b) == up ]]
+}
+
+peers_up() {
+	until_true 20 has_peers || fail "peers: a says $(peer_state a), b says $(peer_state b)"
+}
+
+# --- traffic ------------------------------------------------------------------------
+
+listens() {
+	grep -q '^recv: ready' "$work/$1.err"
+}
+
+receive() {
+	local name=$1 where=$2
+	shift 2
+	start "$name" "$where" "$tools/jt-traffic" recv "$@"
+	until_true 10 listens "$name" || fail "$name does not listen: $(<"$work/$name.err")"
+}
+
+transmit() {
+	local name=$1 where=$2
+	shift 2
+	start "$name" "$where" "$tools/jt-traffic" send "$@"
+}
+
+report() {
+	jq -r "$2" "$work/$1"
+}
+
+intact() {
+	[[ $(report "$1" .ok) == true ]] || fail "$1: $(report "$1" 'del(.flows) | tojson')"
+}
+
+# --- the wire -----------------------------------------------------------------------
+
+watching() {
+	grep -q 'listening on' "$work/$1.err"
+}
+
+watch() {
+	local name=$1 filter=${2:-} port=${3:-to-a}
+	start "$name" w tcpdump -Z root -i "$port" -B 65536 --immediate-mode -s 256 -w "$work/$name.pcap" \
+		"$filter"
+	until_true 10 watching "$name" || fail "tcpdump does not start: $(<"$work/$name.err")"
+}
+
+# On SIGUSR1 tcpdump says: "N packets captured, N packets received by filter, ..."
+caught_up() {
+	local lines said
+	lines=$(wc -l <"$work/$1.err")
+	kill -USR1 "${pid[$1]}"
+	until_true 5 said_more "$1" "$lines" || return
+	said=$(tail -n 1 "$work/$1.err")
+	[[ $said =~ ([0-9]+)\ packets?\ captured,\ ([0-9]+)\ packets?\ received ]] &&
+		[[ ${BASH_REMATCH[1]} == "${BASH_REMATCH[2]}" ]]
+}
+
+said_more() {
+	(($(wc -l <"$work/$1.err") > $2))
+}
+
+unwatch() {
+	until_true 10 caught_up "$1" || fail "tcpdump does not keep up: $(tail -n 1 "$work/$1.err")"
+	stop "$1" INT
+	grep -q '^0 packets dropped by kernel' "$work/$1.err" || fail "tcpdump missed frames: $(tail -n 3 "$work/$1.err")"
+}
+
+# Data size of all frames, and their number.
+watched() {
+	local frames bytes
+	case $2 in
+	frames | bytes | wire) ;;
+	*) tcpdump -r "$work/$1.pcap" "$2" 2>/dev/null | wc -l && return ;;
+	esac
+	read -r frames bytes < <(capinfos -TmrcdM "$work/$1.pcap" | awk -F, '{ print $2, $3 }')
+	case $2 in
+	frames) echo "$frames" ;;
+	bytes) echo "$bytes" ;;
+	wire) echo $((bytes + 24 * frames)) ;;
+	esac
+}
