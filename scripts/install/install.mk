@@ -3,7 +3,7 @@
 .PHONY: man
 
 MAN := $(patsubst docs/man/%.scd,build/man/%,$(wildcard docs/man/*.scd))
-LUA := $(wildcard docs/wireshark/*.lua user/wireshark/*.lua scripts/wireshark/*.lua)
+LUA := $(wildcard scripts/wireshark/*.lua)
 
 man: $(MAN)
 
@@ -29,8 +29,8 @@ INSTALLED = \
 	build/install/jitney.pc:644:$(PREFIX)/lib/pkgconfig/ \
 	build/install/jitneyd.service:644:$(PREFIX)/lib/systemd/system/ \
 	scripts/install/jitneyd.conf.example:644:$(SYSCONFDIR)/jitney/ \
-	scripts/install/jitney.bash:644:$(PREFIX)/share/bash-completion/completions/jitney \
-	scripts/install/jitney.bash:644:$(PREFIX)/share/bash-completion/completions/jitneyd \
+	scripts/completion/jitney:644:$(PREFIX)/share/bash-completion/completions/jitney \
+	scripts/completion/jitney:644:$(PREFIX)/share/bash-completion/completions/jitneyd \
 	$(foreach m,$(MAN),$m:644:$(PREFIX)/share/man/man$(subst .,,$(suffix $m))/) \
 	$(patsubst %,%:644:$(PREFIX)/share/jitney/,$(LUA))
 
