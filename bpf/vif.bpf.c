@@ -10,7 +10,7 @@
 #include "learn.h"
 
 #define JT_HEADERS_MAX 66 /* Ethernet, VLAN, IPv6, UDP */
-#define JT_GAP_LIMIT 4	  /* in units of the latency bound */
+#define JT_GAP_LIMIT 8	  /* in units of the latency bound */
 #define JT_PROBE_NS 50000000ULL
 #define JT_LEGACY_NS 1000000000ULL
 #define JT_ORDER_NS 100000000ULL
@@ -39,9 +39,7 @@ JT_INLINE bool jt_company(struct jt_vif *v, struct jt_peer *peer)
 	gap = now - JT_READ(peer->first_ns);
 	if (gap > bound * JT_GAP_LIMIT)
 		gap = bound * JT_GAP_LIMIT;
-	mean = JT_READ(peer->gap_ns);
-	mean -= mean / 2;
-	mean += gap / 2;
+	mean = (JT_READ(peer->gap_ns) + gap) / 2;
 	JT_WRITE(peer->first_ns, now);
 	JT_WRITE(peer->gap_ns, mean);
 	return mean <= 2 * bound;

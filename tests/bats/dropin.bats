@@ -32,7 +32,7 @@ bulk_round() {
 	for i in 1 2 3 4 5; do
 		bulk_run >>"$work/without"
 		start_pair
-		peers_up
+		acquaint
 		bulk_run >>"$work/with"
 		stop a
 		stop b

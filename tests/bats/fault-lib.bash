@@ -6,6 +6,8 @@
 #   dropped SIDE REASON            how often the controller of SIDE counted REASON,
 #                                  for all guests, peers and its uplink together
 #   drops_of SIDE                  all of them, "reason count" a line
+#   acquaint [GUEST-A [GUEST-B]]   messages both ways until the controllers know that
+#                                  the other one lives: from then on all is carried
 #   answers SIDE                   whether the controller answers
 #   same_process SIDE              fail unless it is the process that was started
 #   nothing_left                   fail if a controller that is gone left a pin, a
@@ -22,6 +24,17 @@ drops_of() {
 
 has_dropped() {
 	(($(dropped "$1" "$2") >= $3))
+}
+
+acquainted() {
+	place "$1" timeout 5 "$tools/jt-traffic" send --blind -d "$(lab_ipv4 "$2"):9" -n 40 -r 4000 >/dev/null
+	place "$2" timeout 5 "$tools/jt-traffic" send --blind -d "$(lab_ipv4 "$1"):9" -n 40 -r 4000 >/dev/null
+	has_peers
+}
+
+acquaint() {
+	until_true 20 acquainted "${1:-a1}" "${2:-b1}" ||
+		fail "peers: a says $(peer_state a), b says $(peer_state b)"
 }
 
 answers() {

@@ -40,7 +40,11 @@
 #                                  Each knows the other's guests by --remote
 #   ask SIDE COMMAND [FILTER]      the answer to `jitney --json COMMAND...`; of it
 #                                  what the jq filter says (raw)
-#   peers_up                       wait until both controllers have heard of each other
+#   total SIDE NAME                one of the controller's totals
+#   passed SIDE GUEST REASON       how many of a guest's packets passed, or were dropped, for it
+#   wake FROM TO                   send single datagrams from guest to guest until both
+#                                  controllers have heard of each other; they forget
+#                                  half a second after the last word
 #
 #   receive NAME PLACE ARG...      start jt-traffic recv, wait until it listens
 #   transmit NAME PLACE ARG...     start jt-traffic send
@@ -51,9 +55,9 @@
 #   watch NAME [FILTER [PORT]]     start tcpdump on a port of the wire (to-a)
 #   unwatch NAME                   end it with nothing left behind in the kernel; fails
 #                                  if it missed frames
-#   watched NAME frames|bytes|wire frames, their bytes, and the bytes of time that
-#                                  they take on the wire (24 more each: preamble, FCS, gap)
-#   watched NAME FILTER            frames that the tcpdump expression matches
+#   watched NAME WHAT [FILTER]     of the frames that the tcpdump expression matches: how many
+#                                  (frames), their bytes (bytes), or the bytes of time that they
+#                                  take on the wire (wire: 24 more each; preamble, FCS, gap)
 
 top=$(readlink -f "$BATS_TEST_DIRNAME/../..")
 bin=$top/build/bin
@@ -220,16 +224,27 @@ ask() {
 	"$bin/jitney" --json --socket "$work/$side.sock" $command | jq -r "$filter"
 }
 
+total() {
+	ask "$1" status ".totals.$2"
+}
+
+passed() {
+	ask "$1" guests ".guests[] | select(.name == \"$2\") | .reasons.$3 // 0"
+}
+
 peer_state() {
 	ask "$1" peers '.peers[].state'
 }
 
-has_peers() {
-	[[ $(peer_state a) == up && $(peer_state b) == up ]]
+# Nobody listens there; the answer that says so wakes the other side.
+are_awake() {
+	place "$1" bash -c "echo >/dev/udp/$2/9" || true
+	[[ $(peer_state a) == *up* && $(peer_state b) == *up* ]]
 }
 
-peers_up() {
-	until_true 20 has_peers || fail "peers: a says $(peer_state a), b says $(peer_state b)"
+wake() {
+	until_true 20 are_awake "$1" "$(lab_ipv4 "$2")" ||
+		fail "peers: a says $(peer_state a), b says $(peer_state b)"
 }
 
 # --- traffic ------------------------------------------------------------------------
@@ -267,7 +282,7 @@ watching() {
 
 watch() {
 	local name=$1 filter=${2:-} port=${3:-to-a}
-	start "$name" w tcpdump -Z root -i "$port" -B 65536 --immediate-mode -s 256 -w "$work/$name.pcap" \
+	start "$name" w tcpdump -Z root -i "$port" -B 65536 --immediate-mode -s 0 -w "$work/$name.pcap" \
 		"$filter"
 	until_true 10 watching "$name" || fail "tcpdump does not start: $(<"$work/$name.err")"
 }
@@ -293,14 +308,13 @@ unwatch() {
 	grep -q '^0 packets dropped by kernel' "$work/$1.err" || fail "tcpdump missed frames: $(tail -n 3 "$work/$1.err")"
 }
 
-# Data size of all frames, and their number.
 watched() {
-	local frames bytes
-	case $2 in
-	frames | bytes | wire) ;;
-	*) tcpdump -r "$work/$1.pcap" "$2" 2>/dev/null | wc -l && return ;;
-	esac
-	read -r frames bytes < <(capinfos -TmrcdM "$work/$1.pcap" | awk -F, '{ print $2, $3 }')
+	local capture=$work/$1.pcap frames bytes
+	if [[ ${3:-} ]]; then
+		capture=$work/$1.matched.pcap
+		tcpdump -Z root -r "$work/$1.pcap" -w "$capture" "$3" 2>/dev/null
+	fi
+	IFS=, read -r _ frames bytes < <(capinfos -TmrcdM "$capture")
 	case $2 in
 	frames) echo "$frames" ;;
 	bytes) echo "$bytes" ;;

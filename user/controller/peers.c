@@ -214,9 +214,10 @@ static void count_gone(struct jt_controller *c, uint32_t id)
 	p->silent = true;
 }
 
-void jt_peers_tick(struct jt_controller *c, uint64_t now)
+bool jt_peers_tick(struct jt_controller *c, uint64_t now)
 {
 	struct jt_peer_state *p;
+	bool waiting = false;
 	uint64_t sent;
 	uint32_t i;
 
@@ -227,9 +228,12 @@ void jt_peers_tick(struct jt_controller *c, uint64_t now)
 			continue;
 		if (now - p->probed_ns > JT_PEER_PROBE_NS)
 			jt_peers_probe(c, i);
-		if (now - p->heard_ns > GONE_NS && !p->silent)
+		if (now - p->heard_ns > GONE_NS)
 			count_gone(c, i);
+		else
+			waiting = true;
 	}
+	return waiting;
 }
 
 static bool address_sound(const struct jt_hello_address *a)

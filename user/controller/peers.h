@@ -29,8 +29,11 @@ void jt_peers_hello(struct jt_controller *c, int id, const struct jt_address *fr
 /* A message for the peer was passed on because it is not known to live. */
 void jt_peers_probe(struct jt_controller *c, uint32_t id);
 
-/* Once per cycle: probe those that we send to, count those that fell silent. */
-void jt_peers_tick(struct jt_controller *c, uint64_t now);
+/*
+ * Once per cycle: probe those that we send to, count those that fell silent.
+ * Return: whether somebody has yet to confirm what was sent.
+ */
+bool jt_peers_tick(struct jt_controller *c, uint64_t now);
 
 /* Tell all (and, with --discover, everybody) who is here; forget who is gone. */
 void jt_peers_announce(struct jt_controller *c);

@@ -78,14 +78,17 @@ static void sleep_until_rung(struct jt_controller *c)
 {
 	struct jt_control *control = c->datapath.page.control;
 
+	uint64_t now = jt_env_now();
+
 	c->scheduler.start_ns = 0;
-	arm(c, 0);
+	/* The last word is the peers': has what was sent arrived? */
+	arm(c, jt_peers_tick(c, now) ? now + JT_PEER_PROBE_NS : 0);
 	JT_WRITE(control->cycle_ns, 0);
 	JT_WRITE(control->alive_until_ns, JT_NEVER_STALE);
 	__atomic_store_n(&control->asleep, 1, __ATOMIC_SEQ_CST);
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	if (!jt_transmit_empty(c) && jt_cas(&control->asleep, 1, 0) == 1)
-		jt_scheduler_wake(c, jt_env_now());
+		jt_scheduler_wake(c, now);
 }
 
 /* Step the epoch if the controller's view of it is still right. */
@@ -171,8 +174,12 @@ static void timer_ready(struct jt_controller *c, struct jt_watch *w, uint32_t ev
 {
 	uint64_t expired;
 
-	if (read(w->fd, &expired, sizeof(expired)) == sizeof(expired) && c->scheduler.start_ns)
+	if (read(w->fd, &expired, sizeof(expired)) != sizeof(expired))
+		return;
+	if (c->scheduler.start_ns)
 		cycle_end(c, JT_SWAP_cycle);
+	else if (jt_peers_tick(c, jt_env_now()))
+		arm(c, jt_env_now() + JT_PEER_PROBE_NS);
 }
 
 int jt_scheduler_start(struct jt_controller *c)
