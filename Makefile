@@ -165,37 +165,25 @@ build/asan/jitneyd: $(JITNEYD_C:%.c=build/asan/obj/%.o) build/asan/obj/common.a
 	$(Q)$(CC) $(LDFLAGS) $(ASAN) -o $@ $^ $(JITNEYD_LIBS)
 
 # A test is one source file, with those of its folder that are no tests themselves.
-test_program = $(Q)mkdir -p $(@D) && $1 $(ALL_CFLAGS) $2 -Itests $(PKG_CFLAGS) -MMD -MP -MF $@.d \
-	-o $@ $(filter %.c,$^) $(TEST_LIBS)
-helpers = $(filter-out $(wildcard $1/$2.c),$(wildcard $1/*.c))
+# $1: folder of objects, $2: of sources, $3: programs, $4: the tests' names, $5: compiler, $6: flags
+define programs
+build/obj-$1/%.o: $2/%.c Makefile | $(SKELETON)
+	$$(call say,CC,$$@)
+	$$(Q)mkdir -p $$(@D) && $5 $$(ALL_CFLAGS) $6 -Itests $$(PKG_CFLAGS) -MMD -MP -c $$< -o $$@
 
-$(TOOLS): build/tests/%: tests/tools/%.c Makefile | $(SKELETON)
-	$(call say,CC,$@)
-	$(call test_program,$(CC))
+$3: build/tests/%: build/obj-$1/%.o $(patsubst $2/%.c,build/obj-$1/%.o,$(filter-out $(wildcard $2/$4.c),$(wildcard $2/*.c)))
+	$$(call say,LINK,$$@)
+	$$(Q)mkdir -p $$(@D) && $5 $$(LDFLAGS) $6 -o $$@ $$(filter %.o,$$^) $$(TEST_LIBS)
+endef
+programs_in = $(if $3,$(eval $(call programs,$1,$2,$3,$4,$5,$6)))
 
-$(VM_TOOLS): build/tests/%: tests/vm/%.c Makefile | $(SKELETON)
-	$(call say,CC,$@)
-	$(call test_program,$(CC))
-
-$(UNIT): build/tests/%: tests/unit/%.c $(call helpers,tests/unit,test_*) Makefile | $(SKELETON)
-	$(call say,CC,$@)
-	$(call test_program,$(CC),$(ASAN))
-
-$(THREADS): build/tests/%: tests/unit/%.c $(call helpers,tests/unit,test_*) Makefile | $(SKELETON)
-	$(call say,CC,$@)
-	$(call test_program,$(CC),$(TSAN))
-
-$(BPF_TESTS): build/tests/%: tests/bpf/%.c $(call helpers,tests/bpf,test_*) Makefile | $(SKELETON)
-	$(call say,CC,$@)
-	$(call test_program,$(CC))
-
-$(FUZZERS): build/tests/%: tests/fuzz/%.c $(call helpers,tests/fuzz,fuzz_*) Makefile | $(SKELETON)
-	$(call say,CC,$@)
-	$(call test_program,$(CLANG),$(FUZZ))
-
-$(BENCHES): build/tests/%: tests/bench/%.c $(call helpers,tests/bench,bench_*) Makefile | $(SKELETON)
-	$(call say,CC,$@)
-	$(call test_program,$(CC))
+$(call programs_in,tools,tests/tools,$(TOOLS),*,$(CC))
+$(call programs_in,vm,tests/vm,$(VM_TOOLS),*,$(CC))
+$(call programs_in,unit,tests/unit,$(UNIT),test_*,$(CC),$(ASAN))
+$(call programs_in,threads,tests/unit,$(THREADS),test_*,$(CC),$(TSAN))
+$(call programs_in,bpf-tests,tests/bpf,$(BPF_TESTS),test_*,$(CC))
+$(call programs_in,fuzz,tests/fuzz,$(FUZZERS),fuzz_*,$(CLANG),$(FUZZ))
+$(call programs_in,bench,tests/bench,$(BENCHES),bench_*,$(CC))
 
 -include $(shell find build -name '*.d' -type f 2>/dev/null)
 

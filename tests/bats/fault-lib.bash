@@ -29,7 +29,7 @@ has_dropped() {
 acquainted() {
 	place "$1" timeout 5 "$tools/jt-traffic" send --blind -d "$(lab_ipv4 "$2"):9" -n 40 -r 4000 >/dev/null
 	place "$2" timeout 5 "$tools/jt-traffic" send --blind -d "$(lab_ipv4 "$1"):9" -n 40 -r 4000 >/dev/null
-	has_peers
+	[[ $(peer_state a) == up && $(peer_state b) == up ]]
 }
 
 acquaint() {
