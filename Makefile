@@ -39,16 +39,19 @@ ASAN := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-p
 TSAN := -fsanitize=thread
 FUZZ := -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
 
-# Evaluated once, at first use: `make deps` may run before.
-once = $(eval $1 := $(shell $2))$($1)
+# Asked once, at first use: `make deps` may run before.
+once = $(eval $1 := $(shell $(PKG_CONFIG) $2))$($1)
 JITNEYD_PKGS := libbpf libxdp libnl-route-3.0 libnl-3.0 jansson inih
 JITNEY_PKGS := jansson libbpf libnl-route-3.0 libnl-3.0 glib-2.0
 TEST_PKGS := $(JITNEYD_PKGS) cmocka
-PKG_CFLAGS = $(call once,PKG_CFLAGS,$(PKG_CONFIG) --cflags $(TEST_PKGS))
-JITNEYD_LIBS = $(call once,JITNEYD_LIBS,$(PKG_CONFIG) --libs $(JITNEYD_PKGS)) -lm -lpthread
-JITNEY_LIBS = $(call once,JITNEY_LIBS,$(PKG_CONFIG) --libs $(JITNEY_PKGS)) -lwiretap -lwsutil -lm
-WIRETAP_CFLAGS = $(call once,WIRETAP_CFLAGS,$(PKG_CONFIG) --cflags wireshark)
-TEST_LIBS = $(call once,TEST_LIBS,$(PKG_CONFIG) --libs $(TEST_PKGS)) -lm -lpthread
+PKG_CFLAGS = $(call once,PKG_CFLAGS,--cflags $(TEST_PKGS))
+WIRETAP_CFLAGS = $(call once,WIRETAP_CFLAGS,--cflags wireshark)
+JITNEYD_FOUND = $(call once,JITNEYD_FOUND,--libs $(JITNEYD_PKGS))
+JITNEY_FOUND = $(call once,JITNEY_FOUND,--libs $(JITNEY_PKGS))
+TEST_FOUND = $(call once,TEST_FOUND,--libs $(TEST_PKGS))
+JITNEYD_LIBS = $(JITNEYD_FOUND) -lm -lpthread
+JITNEY_LIBS = $(JITNEY_FOUND) -lwiretap -lwsutil -lm
+TEST_LIBS = $(TEST_FOUND) -lm -lpthread
 
 # --- what there is ---------------------------------------------------------
 

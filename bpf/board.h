@@ -23,6 +23,7 @@ struct jt_vif {
 	__u64 now; /* coarse: a few ms old */
 	__u32 ifindex; /* in: the vif; out, for JT_SWITCH: where to */
 	bool tagged;
+	bool segmented; /* several datagrams in one packet */
 	__u16 vlan;
 };
 

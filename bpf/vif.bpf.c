@@ -61,8 +61,9 @@ JT_INLINE int jt_large(struct jt_vif *v, const struct jt_message *m)
 {
 	JT_WRITE(m->flow->legacy_until_ns, v->now + JT_LEGACY_NS);
 	if (!jt_flow_aboard(v, m->flow))
-		return JT_REASON_TOO_LARGE;
-	return jt_message_fits(m->parsed, m->peer) ? JT_ABOARD : JT_REASON_OVERTOOK;
+		return v->segmented ? JT_REASON_SEGMENTED : JT_REASON_TOO_LARGE;
+	return !v->segmented && jt_message_fits(m->parsed, m->peer) ? JT_ABOARD :
+								      JT_REASON_OVERTOOK;
 }
 
 JT_INLINE int jt_small(struct jt_vif *v, const struct jt_message *m)
@@ -87,7 +88,7 @@ JT_INLINE int jt_to_peer(struct jt_vif *v, struct jt_message *m, struct jt_parse
 	m->peer = bpf_map_lookup_elem(&peers, &m->peer_id);
 	if (!m->peer)
 		return jt_pass(v, JT_REASON_NO_PEER);
-	if (m->parsed->length > v->page.control->small)
+	if (v->segmented || m->parsed->length > v->page.control->small)
 		reason = jt_large(v, m);
 	else
 		reason = jt_small(v, m);
@@ -176,7 +177,7 @@ JT_INLINE int jt_vif_work(struct jt_vif *v)
 	m.peer_id = JT_ROUTE_ID(route);
 	if (JT_ROUTE_KIND(route) == JT_PLACE_PEER)
 		return jt_to_peer(v, &m, &parsed);
-	if (JT_ROUTE_KIND(route) == JT_PLACE_GUEST && parsed.length <= v->page.control->small)
+	if (JT_ROUTE_KIND(route) == JT_PLACE_GUEST && !v->segmented && parsed.length <= v->page.control->small)
 		return jt_to_guest(v, m.peer_id);
 	return jt_pass(v, JT_REASON_NO_PEER);
 }
@@ -210,10 +211,9 @@ int jitney_vif_tcx(struct __sk_buff *skb)
 		.tagged = skb->vlan_present,
 		.vlan = jt_htons((__u16)skb->vlan_tci),
 		.total = skb->len,
+		.segmented = skb->gso_size,
 	};
 
-	if (skb->gso_size)
-		return TC_ACT_UNSPEC;
 	if (skb->data_end - skb->data < JT_HEADERS_MAX && skb->len > skb->data_end - skb->data)
 		bpf_skb_pull_data(skb, skb->len < JT_HEADERS_MAX ? skb->len : JT_HEADERS_MAX);
 	v.data = (const __u8 *)(long)skb->data;

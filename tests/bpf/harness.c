@@ -6,8 +6,9 @@
 #include <unistd.h>
 #include "harness.h"
 
-static struct ring_buffer *ring;
-static __u32 events_seen[8];
+static struct ring_buffer *ring, *frame_ring;
+static __u32 events_seen[8], frames_seen;
+static struct frame last_frame;
 
 static int event_seen(void *ctx, void *data, size_t size)
 {
@@ -16,6 +17,19 @@ static int event_seen(void *ctx, void *data, size_t size)
 	(void)ctx;
 	CHECK(size == sizeof(*event) && event->kind < 8);
 	events_seen[event->kind]++;
+	return 0;
+}
+
+static int frame_seen(void *ctx, void *data, size_t size)
+{
+	const struct jt_frame_small *frame = data; /* both sizes begin alike */
+
+	(void)ctx;
+	CHECK(size == sizeof(struct jt_frame_small) || size == sizeof(struct jt_frame_large));
+	CHECK(frame->length <= size - offsetof(struct jt_frame_small, bytes));
+	last_frame.length = frame->length;
+	memcpy(last_frame.bytes, frame->bytes, frame->length);
+	frames_seen++;
 	return 0;
 }
 
@@ -57,10 +71,12 @@ void harness_open(struct harness *h, const char *path)
 	h->vif = PROG("jitney_vif");
 	h->vif_tcx = PROG("jitney_vif_tcx");
 	h->uplink = PROG("jitney_uplink");
+	h->uplink_tcx = PROG("jitney_uplink_tcx");
 	h->vifs = MAP("vifs");
 	h->addresses = MAP("addresses");
 	h->flows = MAP("flows");
 	h->events = MAP("events");
+	h->frames = MAP("frames");
 	h->xsks = MAP("xsks");
 	h->control = map_memory(h->object, "control", ALIGN8(sizeof(struct jt_control)));
 	h->extents = map_memory(h->object, "extents", sizeof(struct jt_extent));
@@ -68,12 +84,14 @@ void harness_open(struct harness *h, const char *path)
 	h->peers = map_memory(h->object, "peers", ALIGN8(sizeof(struct jt_peer)));
 	h->page = map_memory(h->object, "page", jt_bank_stride(&g));
 	ring = ring_buffer__new(h->events, event_seen, NULL, NULL);
-	CHECK(ring);
+	frame_ring = ring_buffer__new(h->frames, frame_seen, NULL, NULL);
+	CHECK(ring && frame_ring);
 }
 
 void harness_close(struct harness *h)
 {
 	ring_buffer__free(ring);
+	ring_buffer__free(frame_ring);
 	bpf_object__close(h->object);
 }
 
@@ -129,6 +147,7 @@ void harness_reset(struct harness *h)
 	peer_init(&h->peers[PEER_ONE], "one");
 	peer_init(&h->peers[PEER_OTHER], "other");
 	ring_buffer__consume(ring);
+	frames_count(NULL);
 	memset(events_seen, 0, sizeof(events_seen));
 }
 
@@ -244,5 +263,17 @@ __u32 events_count(struct harness *h, __u32 kind)
 	ring_buffer__consume(ring);
 	n = events_seen[kind];
 	events_seen[kind] = 0;
+	return n;
+}
+
+__u32 frames_count(struct frame *last)
+{
+	__u32 n;
+
+	ring_buffer__consume(frame_ring);
+	n = frames_seen;
+	frames_seen = 0;
+	if (last)
+		*last = last_frame;
 	return n;
 }

@@ -10,6 +10,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include "../common/fixture.h"
+#include "../common/frame.h"
 #include "../common/vectors.h"
 
 #define HARNESS_OBJECT "build/bpf/jitney.bpf.o" /* unless another is named */
@@ -22,8 +23,8 @@ enum { PEER_ONE = 1, PEER_OTHER = 2 };
 
 struct harness {
 	struct bpf_object *object;
-	int vif, vif_tcx, uplink; /* programs */
-	int vifs, addresses, flows, events, xsks;
+	int vif, vif_tcx, uplink, uplink_tcx; /* programs */
+	int vifs, addresses, flows, events, frames, xsks;
 	/* the mapped maps */
 	struct jt_control *control;
 	struct jt_extent *extents;
@@ -73,5 +74,8 @@ struct run run_tc(int prog, const void *bytes, __u32 length, __u32 repeat);
 
 /* Events told since the last call, by kind. */
 __u32 events_count(struct harness *h, __u32 kind);
+
+/* Frames in the ring buffer since the last call. The last one stays in @last. */
+__u32 frames_count(struct frame *last);
 
 #endif

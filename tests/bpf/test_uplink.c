@@ -9,7 +9,12 @@
 #include <unistd.h>
 #include "harness.h"
 
-enum outcome { DROP = 1, PASS = 2, REDIRECT = 4 };
+/* TAKEN: handed to the controller, by socket or ring buffer. */
+enum outcome { PASS, DROP, TAKEN, SWITCH };
+
+/* Ways to run a test: XDP with a socket on the queue, without one, and tcx. */
+enum way { SOCKET, RING, TCX, WAYS };
+static enum way way;
 
 /* An outer header and a Jitney header; the records do not matter here. */
 struct outer {
@@ -60,12 +65,23 @@ static __u32 outer_make(__u8 *at, const struct outer *o)
 
 static void show(const __u8 *bytes, __u32 length, enum outcome outcome)
 {
-	struct run r = run_xdp(h.uplink, bytes, length, 1);
+	static const int verdicts[WAYS][4] = {
+		[SOCKET] = { 2, 1, 4, 4 }, /* XDP_PASS, _DROP, _REDIRECT */
+		[RING] = { 2, 1, 1, 4 },
+		[TCX] = { -1, 2, 2, 7 }, /* TC_ACT_UNSPEC, _SHOT, _REDIRECT */
+	};
+	struct run r = way == TCX ? run_tc(h.uplink_tcx, bytes, length, 1) :
+				    run_xdp(h.uplink, bytes, length, 1);
+	bool ring = outcome == TAKEN && way != SOCKET;
+	struct frame frame;
 
 	CHECK(!r.changed);
-	if (r.verdict != (int)outcome)
-		fprintf(stderr, "verdict %d instead of %d\n", r.verdict, outcome);
-	CHECK(r.verdict == (int)outcome);
+	if (r.verdict != verdicts[way][outcome])
+		fprintf(stderr, "verdict %d instead of %d\n", r.verdict, verdicts[way][outcome]);
+	CHECK(r.verdict == verdicts[way][outcome]);
+	CHECK(frames_count(&frame) == ring);
+	if (ring)
+		CHECK(frame.length == length && !memcmp(frame.bytes, bytes, length));
 }
 
 static void expect_reasons(const __u64 *reasons, const __u64 *before, int reason)
@@ -86,9 +102,9 @@ static void from_peer(const struct outer *o, enum outcome outcome, int reason)
 {
 	struct jt_peer before = h.peers[PEER_ONE], *peer = &h.peers[PEER_ONE];
 	__u64 reasons[JT_REASON_COUNT];
-	__u8 bytes[2048];
+	__u8 bytes[4096];
 	__u32 length = outer_make(bytes, o);
-	bool data = (!reason || reason == JT_REASON_NO_SOCKET) && o->type != JT_FRAME_HELLO;
+	bool data = !reason && o->type != JT_FRAME_HELLO;
 
 	memcpy(reasons, h.control->reasons, sizeof(reasons));
 	show(bytes, length, outcome);
@@ -103,7 +119,7 @@ static void from_stranger(const struct outer *o, enum outcome outcome, int reaso
 {
 	struct jt_peer before = h.peers[PEER_ONE];
 	__u64 reasons[JT_REASON_COUNT];
-	__u8 bytes[2048];
+	__u8 bytes[4096];
 	__u32 length = outer_make(bytes, o);
 
 	memcpy(reasons, h.control->reasons, sizeof(reasons));
@@ -150,8 +166,8 @@ static void test_known_peer(void)
 	const struct outer empty = { .peer = 5, .length = 0, .sequence = 2 };
 
 	peer_is(&o);
-	from_peer(&o, REDIRECT, 0);
-	from_peer(&empty, REDIRECT, 0);
+	from_peer(&o, TAKEN, 0);
+	from_peer(&empty, TAKEN, 0);
 }
 
 /* The frame's end may be behind its own: Ethernet pads. */
@@ -160,19 +176,41 @@ static void test_padded(void)
 	struct outer o = { .peer = 5, .length = 46, .declared = 3 };
 
 	peer_is(&o);
-	from_peer(&o, REDIRECT, 0);
+	from_peer(&o, TAKEN, 0);
 }
 
-static void test_no_socket(void)
+/* Nobody takes the frames out of the ring buffer. */
+static void test_ring_full(void)
 {
 	const struct outer o = { .peer = 5, .length = 10 };
-	const struct outer hello = { .peer = 5, .length = 24, .type = JT_FRAME_HELLO };
+	struct jt_peer *peer = &h.peers[PEER_ONE];
+	__u32 i, n = JT_FRAMES_SIZE / JT_EXTENT_SIZE_MIN + 10, length;
+	__u8 bytes[4096];
 
-	socket_close();
+	if (way == SOCKET)
+		return;
 	peer_is(&o);
-	from_peer(&o, DROP, JT_REASON_NO_SOCKET);
-	from_peer(&hello, DROP, JT_REASON_NO_SOCKET);
-	socket_open();
+	length = outer_make(bytes, &o);
+	for (i = 0; i < n; i++)
+		CHECK(run_xdp(h.uplink, bytes, length, 1).verdict == 1);
+	CHECK(peer->reasons[JT_REASON_RING_FULL] > 0);
+	CHECK(peer->received_frames == n);
+	CHECK(frames_count(NULL) + peer->reasons[JT_REASON_RING_FULL] == n);
+	from_peer(&o, TAKEN, 0);
+}
+
+/* Frames of all lengths, on both sides of the two sizes of ring records. */
+static void test_lengths(void)
+{
+	static const __u16 lengths[] = { 0, 1, 1474, 2021, 2022, 2023, 3400 };
+	struct outer o = { .peer = 5 };
+	size_t i;
+
+	peer_is(&o);
+	for (i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
+		o.length = lengths[i];
+		from_peer(&o, TAKEN, 0);
+	}
 }
 
 static void test_unknown_peer(void)
@@ -201,16 +239,13 @@ static void test_discover(void)
 
 	from_stranger(&o, PASS, JT_REASON_UNKNOWN_PEER);
 	h.control->flags = JT_CONTROL_DISCOVER;
-	from_stranger(&o, REDIRECT, 0);
+	from_stranger(&o, TAKEN, 0);
 	o.declared = 25; /* only sound ones */
 	from_stranger(&o, PASS, JT_REASON_UNKNOWN_PEER);
 	o.declared = 0;
 	o.type = JT_FRAME_DATA;
 	from_stranger(&o, PASS, JT_REASON_UNKNOWN_PEER);
 	o.type = JT_FRAME_HELLO;
-	socket_close();
-	from_stranger(&o, DROP, JT_REASON_NO_SOCKET);
-	socket_open();
 }
 
 static void test_legacy(void)
@@ -228,7 +263,7 @@ static void test_legacy(void)
 	from_stranger(&(struct outer){ .peer = 5, .length = 9 }, PASS, 0);
 	h.control->magic = JT_MAGIC;
 	h.control->ethertype = htons(0x88b6);
-	from_peer(&other_type, REDIRECT, 0);
+	from_peer(&other_type, TAKEN, 0);
 }
 
 static void test_bad_headers(void)
@@ -259,7 +294,7 @@ static void test_cut(void)
 	struct outer o = { .peer = 5, .length = 60 };
 	struct jt_peer *peer = &h.peers[PEER_ONE];
 	__u32 length, n;
-	__u8 bytes[2048];
+	__u8 bytes[4096];
 
 	peer_is(&o);
 	length = outer_make(bytes, &o);
@@ -274,7 +309,7 @@ static void sequence(__u32 number, __u16 session, __u64 lost, __u64 late)
 {
 	struct outer o = { .peer = 5, .length = 8, .sequence = number, .session = session };
 
-	from_peer(&o, REDIRECT, 0);
+	from_peer(&o, TAKEN, 0);
 	if (h.peers[PEER_ONE].received_lost != lost || h.peers[PEER_ONE].received_late != late)
 		fprintf(stderr, "sequence %x: lost %llu, late %llu\n", number,
 			h.peers[PEER_ONE].received_lost, h.peers[PEER_ONE].received_late);
@@ -298,7 +333,7 @@ static void test_sequence(void)
 	sequence(2, 3, 5, 2);
 	sequence(0xffffffff, 3, 5, 3);
 	/* Hellos have no number. */
-	from_peer(&(struct outer){ .peer = 5, .length = 24, .type = JT_FRAME_HELLO }, REDIRECT, 0);
+	from_peer(&(struct outer){ .peer = 5, .length = 24, .type = JT_FRAME_HELLO }, TAKEN, 0);
 	sequence(3, 3, 5, 3);
 }
 
@@ -309,7 +344,7 @@ static void test_udp(int family)
 	peer_is(&o);
 	from_stranger(&o, PASS, 0); /* not asked for */
 	h.control->udp_port = htons(JT_UDP_PORT_DEFAULT);
-	from_peer(&o, REDIRECT, 0);
+	from_peer(&o, TAKEN, 0);
 	o.declared = 41;
 	from_peer(&o, DROP, JT_REASON_FRAME_LENGTH);
 	o.declared = 0;
@@ -327,7 +362,7 @@ static void test_udp(int family)
 	o.frag = 0x2000;
 	from_stranger(&o, PASS, 0);
 	o.frag = 0x4000;
-	from_peer(&o, REDIRECT, 0);
+	from_peer(&o, TAKEN, 0);
 }
 
 static void test_udp4(void)
@@ -345,12 +380,13 @@ static void test_udp_cut(void)
 	const struct outer o = { .family = 6, .peer = 5, .length = 30 };
 	struct jt_peer *peer = &h.peers[PEER_ONE];
 	__u32 n, length;
-	__u8 bytes[2048];
+	__u8 bytes[4096];
 
 	peer_is(&o);
 	h.control->udp_port = htons(JT_UDP_PORT_DEFAULT);
 	length = outer_make(bytes, &o);
-	for (n = length - 1; n >= 15; n--)
+	/* BPF_PROG_TEST_RUN takes no skb without its whole IP header. */
+	for (n = length - 1; n >= (way == TCX ? 54 : 15); n--)
 		show(bytes, n, n >= 14 + 40 + 8 ? DROP : PASS);
 	CHECK(peer->reasons[JT_REASON_FRAME_LENGTH] == 30);
 	CHECK(peer->reasons[JT_REASON_FRAME_SHORT] == 12);
@@ -364,12 +400,10 @@ static void test_helper(void)
 
 	peer_is(&o);
 	h.guests[GUEST_OTHER].flags = JT_GUEST_HELPER;
-	socket_close();
-	from_peer(&o, REDIRECT, 0); /* to its vif, without any socket here */
-	from_peer(&hello, DROP, JT_REASON_NO_SOCKET);
+	from_peer(&o, SWITCH, 0); /* to its vif */
+	from_peer(&hello, TAKEN, 0);
 	h.guests[GUEST_OTHER].flags = 0;
-	from_peer(&o, DROP, JT_REASON_NO_SOCKET);
-	socket_open();
+	from_peer(&o, TAKEN, 0);
 }
 
 /* Random bytes behind the addresses: some verdict, and every frame counted once. */
@@ -379,7 +413,7 @@ static void test_random_frames(void)
 	struct jt_peer *peer = &h.peers[PEER_ONE];
 	__u64 counted = 0;
 	__u32 i, j, seed = 6, n = 5000, length;
-	__u8 bytes[2048];
+	__u8 bytes[4096];
 
 	peer_is(&o);
 	for (i = 0; i < n; i++) {
@@ -388,7 +422,9 @@ static void test_random_frames(void)
 			bytes[j] = (__u8)test_random(&seed);
 		if (i & 1)
 			bytes[14] = 0x11;
-		run_xdp(h.uplink, bytes, length, 1);
+		(way == TCX ? run_tc : run_xdp)(way == TCX ? h.uplink_tcx : h.uplink, bytes, length,
+						1);
+		frames_count(NULL);
 	}
 	for (i = 1; i < JT_REASON_COUNT; i++)
 		counted += peer->reasons[i];
@@ -400,26 +436,32 @@ static const struct {
 	void (*run)(void);
 } tests[] = {
 	{ "known peer", test_known_peer },	{ "padded", test_padded },
-	{ "no socket", test_no_socket },	{ "unknown peer", test_unknown_peer },
-	{ "discover", test_discover },		{ "legacy", test_legacy },
-	{ "bad headers", test_bad_headers },	{ "cut", test_cut },
-	{ "sequence", test_sequence },		{ "UDP over IPv4", test_udp4 },
-	{ "UDP over IPv6", test_udp6 },		{ "UDP, cut", test_udp_cut },
-	{ "helper", test_helper },		{ "random frames", test_random_frames },
+	{ "ring full", test_ring_full },	{ "lengths", test_lengths },
+	{ "unknown peer", test_unknown_peer },	{ "discover", test_discover },
+	{ "legacy", test_legacy },		{ "bad headers", test_bad_headers },
+	{ "cut", test_cut },			{ "sequence", test_sequence },
+	{ "UDP over IPv4", test_udp4 },		{ "UDP over IPv6", test_udp6 },
+	{ "UDP, cut", test_udp_cut },		{ "helper", test_helper },
+	{ "random frames", test_random_frames },
 };
 
 int main(int argc, char **argv)
 {
+	static const char *const ways[] = { "socket", "ring buffer", "tcx" };
 	size_t i;
 
 	harness_open(&h, argc > 1 ? argv[1] : HARNESS_OBJECT);
-	socket_open();
-	for (i = 0; i < sizeof(tests) / sizeof(tests[0]); i++) {
-		harness_reset(&h);
-		tests[i].run();
-		printf("ok - jitney_uplink: %s\n", tests[i].name);
+	for (way = 0; way < WAYS; way++) {
+		if (way == SOCKET)
+			socket_open();
+		for (i = 0; i < sizeof(tests) / sizeof(tests[0]); i++) {
+			harness_reset(&h);
+			tests[i].run();
+			printf("ok - jitney_uplink, %s: %s\n", ways[way], tests[i].name);
+		}
+		if (way == SOCKET)
+			socket_close();
 	}
-	socket_close();
 	harness_close(&h);
 	return 0;
 }
