@@ -45,6 +45,7 @@
 #   wake FROM TO                   send single datagrams from guest to guest until both
 #                                  controllers have heard of each other; they forget
 #                                  half a second after the last word
+#   peers_up                       the same from a1 to b1
 #
 #   receive NAME PLACE ARG...      start jt-traffic recv, wait until it listens
 #   transmit NAME PLACE ARG...     start jt-traffic send
@@ -196,8 +197,9 @@ start_jitneyd() {
 	local side=$1
 	shift
 	start "$side" "$side" "${JITNEYD:-$bin/jitneyd}" "$@"
-	until_true 20 ready_or_dead "$side" && alive "$side" ||
-		fail "jitneyd of $side is not ready: $(<"$work/$side.err")"
+	until_true 20 ready_or_dead "$side" || true
+	alive "$side" || fail "jitneyd of $side has ended: $(<"$work/$side.err")" || return
+	grep -q '^jitneyd: ready' "$work/$side.err" || fail "jitneyd of $side is not ready: $(<"$work/$side.err")"
 }
 
 start_controller() {
@@ -245,6 +247,10 @@ are_awake() {
 wake() {
 	until_true 20 are_awake "$1" "$(lab_ipv4 "$2")" ||
 		fail "peers: a says $(peer_state a), b says $(peer_state b)"
+}
+
+peers_up() {
+	wake a1 b1
 }
 
 # --- traffic ------------------------------------------------------------------------

@@ -113,7 +113,8 @@ static const struct {
 			 "jitney guest add {guest}={if},mac=MAC" },
 	{ "spoofed_ip", "if the address is the guest's: jitney guest del {guest}; "
 			"jitney guest add {guest}={if},ip=ADDRESS" },
-	{ "no_socket", "ethtool -L {uplink} combined 1" },
+	{ "socket_full", "give jitneyd a CPU of its own: systemctl edit jitneyd, CPUAffinity=N" },
+	{ "ring_full", "give jitneyd a CPU of its own: systemctl edit jitneyd, CPUAffinity=N" },
 	{ "frame_version", "install one version of Jitney on both machines" },
 	{ "no_guest", "jitney guest add NAME=IF, or take the --remote line out on the peer" },
 	{ "deliver_failed", "ip link set {if} txqueuelen 10000" },

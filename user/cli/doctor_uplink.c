@@ -48,7 +48,7 @@ static void check_driver(struct jt_doctor *d, const struct jt_patient *p)
 		jt_found(d, JT_OK, dev->name, "%s runs the program natively", driver);
 	} else if (known && p->attach && !strcmp(driver, "veth")) {
 		jt_found(d, JT_OK, dev->name,
-			 "veth, generic XDP: its other end keeps its offloads");
+			 "veth, %s: its other end keeps its offloads", p->attach);
 	} else if (known && p->attach) {
 		jt_found(d, JT_WARN, dev->name, "%s could run the program natively, but does not",
 			 driver);
@@ -59,7 +59,7 @@ static void check_driver(struct jt_doctor *d, const struct jt_patient *p)
 			 known->zerocopy ? ", and zero-copy in newer kernels" : ", no zero-copy");
 	} else {
 		jt_found(d, JT_WARN, dev->name,
-			 "%s is not known to take native XDP: generic is slower", driver);
+			 "%s is not known to take native XDP: frames are copied once more", driver);
 		jt_mend(d, "use the hardware's own interface below %s as uplink, if there is one",
 			dev->name);
 	}
@@ -80,15 +80,16 @@ static void check_queues(struct jt_doctor *d, const struct jt_patient *p)
 			 queues, ours);
 	} else if (rules > 0) {
 		jt_found(d, JT_WARN, name,
-			 "%d receive queues and %d rules: Jitney receives on queue %" PRId64
-			 " only",
+			 "%d receive queues and %d rules: what is not on queue %" PRId64
+			 " is copied once more",
 			 queues, rules, ours);
 		jt_mend(d, "ethtool -u %s, and look whether peers' frames go to queue %" PRId64,
 			name, ours);
 	} else {
 		jt_found(d, JT_WARN, name,
-			 "%d receive queues: Jitney receives on queue %" PRId64 " only", queues,
-			 ours);
+			 "%d receive queues: what is not on queue %" PRId64
+			 " is copied once more",
+			 queues, ours);
 		jt_mend(d,
 			combined ? "ethtool -L %s combined 1, or steer: ethtool -X %s equal 1" :
 				   "ethtool -L %s rx 1",
