@@ -101,7 +101,7 @@ check: deps
 
 bench: deps
 	@$(MAKE) --no-print-directory all benches
-	@for b in $(BENCHES); do echo "== $${b##*/}" && $$b || exit; done
+	@scripts/bench $(if $(QUICK),--quick)
 
 format:
 	@tests/style --format
@@ -176,7 +176,7 @@ build/obj-$1/%.o: $2/%.c Makefile | $(SKELETON)
 
 $3: build/tests/%: build/obj-$1/%.o $(patsubst $2/%.c,build/obj-$1/%.o,$(filter-out $(wildcard $2/$4.c),$(wildcard $2/*.c)))
 	$$(call say,LINK,$$@)
-	$$(Q)mkdir -p $$(@D) && $5 $$(LDFLAGS) $6 -o $$@ $$(filter %.o,$$^) $$(TEST_LIBS)
+	$$(Q)mkdir -p $$(@D) && $5 $$(LDFLAGS) $6 -o $$@ $$(filter %.o %.a,$$^) $$(TEST_LIBS)
 endef
 programs_in = $(if $3,$(eval $(call programs,$1,$2,$3,$4,$5,$6)))
 
@@ -187,6 +187,11 @@ $(call programs_in,threads,tests/unit,$(THREADS),test_*,$(CC),$(TSAN))
 $(call programs_in,bpf-tests,tests/bpf,$(BPF_TESTS),test_*,$(CC))
 $(call programs_in,fuzz,tests/fuzz,$(FUZZERS),fuzz_*,$(CLANG),$(FUZZ))
 $(call programs_in,bench,tests/bench,$(BENCHES),bench_*,$(CC))
+
+# The controller from the inside, with a clock around its system call.
+build/tests/bench_transmit: $(filter-out %/main.o %/transmit.o,$(JITNEYD_C:%.c=build/obj/%.o)) \
+	build/obj/common.a
+build/tests/bench_transmit: TEST_LIBS += -Wl,--wrap=sendto
 
 -include $(shell find build -name '*.d' -type f 2>/dev/null)
 

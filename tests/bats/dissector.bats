@@ -36,7 +36,7 @@ capture() {
 		shift 2
 	done
 	for hex; do
-		printf '000000 %s\n' "$(sed 's/../& /g' <<<"$hex")"
+		printf "000000%s\n" "$(fold -w2 <<<"$hex" | sed "s/^/ /" | tr -d "\n")"
 	done >"$BATS_TEST_TMPDIR/frames"
 	text2pcap -q "${options[@]}" "$BATS_TEST_TMPDIR/frames" "$BATS_TEST_TMPDIR/pcap" \
 		2>"$BATS_TEST_TMPDIR/text2pcap" || { cat "$BATS_TEST_TMPDIR/text2pcap" && false; }

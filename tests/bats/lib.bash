@@ -42,7 +42,7 @@
 #                                  what the jq filter says (raw)
 #   total SIDE NAME                one of the controller's totals
 #   passed SIDE GUEST REASON       how many of a guest's packets passed, or were dropped, for it
-#   wake FROM TO                   send single datagrams from guest to guest until both
+#   wake FROM TO                   send a few datagrams from guest to guest until both
 #                                  controllers have heard of each other; they forget
 #                                  half a second after the last word
 #   peers_up                       the same from a1 to b1
@@ -127,7 +127,9 @@ place() {
 start() {
 	local name=$1 where=$2
 	shift 2
-	nsenter --net="/run/netns/$prefix-$where" -- "$@" >"$work/$name" 2>"$work/$name.err" \
+	# Now and not in the background: what a predecessor said is no answer.
+	: >"$work/$name" >"$work/$name.err"
+	nsenter --net="/run/netns/$prefix-$where" -- "$@" >>"$work/$name" 2>>"$work/$name.err" \
 		</dev/null 3>&- &
 	pid[$name]=$!
 }
@@ -238,9 +240,9 @@ peer_state() {
 	ask "$1" peers '.peers[].state'
 }
 
-# Nobody listens there; the answer that says so wakes the other side.
+# One alone would be cut through and wake nobody.
 are_awake() {
-	place "$1" bash -c "echo >/dev/udp/$2/9" || true
+	place "$1" bash -c "for i in 1 2 3 4; do echo >/dev/udp/$2/9; done" || true
 	[[ $(peer_state a) == *up* && $(peer_state b) == *up* ]]
 }
 

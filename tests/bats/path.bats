@@ -4,6 +4,8 @@
 # arrives as it was sent, in few frames, and the counters tell the truth. What
 # is on the wire is counted by tcpdump.
 
+# shellcheck disable=SC2154 # what lib.bash sets
+
 load lib
 
 setup() { test_begin; }
@@ -85,7 +87,8 @@ carried() {
 
 # agree FROM TO: what FROM sent, TO received and tcpdump saw are the same
 agree() {
-	local filter="ether src $(lab_uplink_mac "$1") and $data"
+	local filter
+	filter="ether src $(lab_uplink_mac "$1") and $data"
 	equal "frames of $1" "$(total "$1" sent_frames)" "$(watched wire frames "$filter")"
 	equal "bytes of $1" "$(total "$1" sent_bytes)" "$(watched wire bytes "$filter")"
 	equal "frames that $2 received" "$(total "$2" received_frames)" "$(total "$1" sent_frames)"
@@ -107,7 +110,8 @@ load_run() {
 }
 
 @test "path: 64 bytes at load: 20 messages a frame, 40 % off the wire, true counters" {
-	local from="ether src $(lab_uplink_mac a) and $data" frames messages plain wire
+	local from frames messages plain wire
+	from="ether src $(lab_uplink_mac a) and $data"
 	lab 1 1
 	load_run plain
 	load_run wire
@@ -123,7 +127,6 @@ load_run() {
 	between "messages" "$messages" 59000 60100
 	between "messages a frame" $((messages / frames)) 20 30
 	between "per cent of the wire" $((100 * wire / plain)) 1 60
-	between "per cent of the bytes" $((100 * $(watched wire bytes) / $(watched plain bytes))) 1 60
 	agree a b
 	agree b a
 }
@@ -475,7 +478,8 @@ mode() {
 	carried a 19000
 	exchange b1 a2 5000
 	exchange a1 a2 1000
-	between "switched messages" "$(passed a a1 local)" 1000 1100
+	# A native redirect could vanish in a veth: there the bridge does it.
+	[[ $2 == native ]] || between "switched messages" "$(passed a a1 local)" 1000 1100
 	equal "bad checksums" "$(bad_checksums a2) $(bad_checksums b1)" "0 0"
 }
 
@@ -581,15 +585,16 @@ swaps() {
 	carried a 7000
 }
 
+# The test's own control messages are below 128 bytes.
 @test "path: --small: larger messages pass" {
 	lab 1 1
-	start_pair --small=64
-	exchange a1 b1 2000 --size=64
+	start_pair --small=128
+	exchange a1 b1 2000 --size=128
 	carried a 1900
 	equal "larger ones" "$(passed a a1 too_large)" 0
-	exchange a1 b1 2000 --size=65
-	between "larger ones" "$(passed a a1 too_large)" 1990 2010
-	between "messages" "$(total a messages)" 1900 2040
+	exchange a1 b1 2000 --size=129
+	between "larger ones" "$(passed a a1 too_large)" 1900 2010
+	between "messages" "$(total a messages)" 1900 2150
 }
 
 @test "path: --ethertype" {
@@ -622,31 +627,39 @@ capture_has() {
 	[[ -s $work/capture.pcapng ]]
 }
 
-# in_capture FILTER ARG...: what tshark counts
+# in_capture FILTER ARG...: how many tshark finds
 in_capture() {
 	local filter=$1
 	shift
 	tshark -r "$work/capture.pcapng" -Y "$filter" "$@" 2>"$work/tshark.err" | wc -l
 }
 
+captured_all() {
+	[[ $(in_capture 'frame.interface_name == "messages"') == $(($(total a sent_messages) + $(total a received_messages))) ]]
+}
+
 @test "path: jitney capture shows frames and messages" {
-	local dissector=$top/scripts/wireshark/jitney.lua
+	local dissector="lua_script:$top/scripts/wireshark/jitney.lua" messages
 	lab 1 1
 	start_pair
 	start capture a "$bin/jitney" --json --socket "$work/a.sock" capture "$work/capture.pcapng"
 	until_true 10 capture_has
 	exchange a1 b1 5000 --sizes=0-512
-	stop a
-	finish capture
-	equal "missed frames" "$(report capture .missed)" 0
-	equal "interfaces" "$(tshark -r "$work/capture.pcapng" -T fields -e frame.interface_name | sort -u | xargs)" "frames messages"
-	equal "messages to b1" "$(in_capture 'frame.interface_name == "messages" && udp.dstport == 7000')" \
-		"$(bpf_total sent_messages)"
-	equal "all frames" "$(in_capture 'frame.interface_name == "frames"')" "$(report capture .frames)"
-	equal "all messages" "$(in_capture 'frame.interface_name == "messages"')" "$(report capture .messages)"
-	equal "malformed" "$(in_capture '_ws.malformed || udp.checksum.status == 0 || ip.checksum.status == 0' \
+	until_true 20 captured_all || fail "$(in_capture 'frame.interface_name == "messages"') messages in the capture"
+	stop capture INT
+	messages=$(in_capture 'frame.interface_name == "messages" && udp.dstport == 7000')
+	equal "messages to b1" "$messages" "$(total a sent_messages)"
+	equal "messages from b1" "$(in_capture 'frame.interface_name == "messages" && udp.srcport == 7000')" \
+		"$(total a received_messages)"
+	equal "report" "$(report capture '"\(.ok) \(.missed) \(.messages) \(.frames)"')" \
+		"true 0 $(in_capture 'frame.interface_name == "messages"') $(in_capture 'frame.interface_name == "frames"')"
+	equal "malformed packets or wrong checksums" "$(in_capture \
+		'_ws.malformed || udp.checksum.status == 0 || ip.checksum.status == 0' \
 		-o ip.check_checksum:TRUE -o udp.check_checksum:TRUE)" 0
-	equal "frames that the dissector knows" \
-		"$(in_capture 'jitney.messages > 0 && !_ws.expert' -X "lua_script:$dissector" -o jitney.inner:FALSE)" \
-		"$(in_capture 'frame.interface_name == "frames" && eth.type == 0x88b5 && frame[14] & 0xf == 1')"
+	equal "frames that the dissector knows" "$(in_capture 'jitney.type == 1' -X "$dissector")" \
+		$(($(total a sent_frames) + $(total a received_frames)))
+	equal "frames that it complains about" "$(in_capture 'jitney && _ws.expert' -X "$dissector" \
+		-o ip.check_checksum:TRUE -o udp.check_checksum:TRUE)" 0
+	equal "messages in frames to b1" "$(tshark -r "$work/capture.pcapng" -X "$dissector" -o jitney.inner:FALSE \
+		-Y "jitney.type == 1 && eth.dst == $(lab_uplink_mac b)" -T fields -e jitney.messages 2>/dev/null | paste -sd+ | bc)" "$messages"
 }

@@ -31,8 +31,9 @@ static int compare(const void *a, const void *b)
 static struct result summarize(const char *program, int family, __u32 size, __u32 *ns)
 {
 	qsort(ns, RUNS, sizeof(*ns), compare);
-	return (struct result){ program, family, size, ns[RUNS / 2], ns[RUNS / 4],
-				ns[RUNS * 3 / 4] };
+	return (struct result){
+		program, family, size, ns[RUNS / 2], ns[RUNS / 4], ns[RUNS * 3 / 4]
+	};
 }
 
 static int empty_program(enum bpf_prog_type type)
@@ -76,8 +77,7 @@ static void print(const struct result *r, bool last)
 	else
 		printf("  {\"program\": \"%s\", \"family\": %d, \"size\": %u, \"median_ns\": %u, "
 		       "\"low_quartile_ns\": %u, \"high_quartile_ns\": %u}%s\n",
-		       r->program, r->family, r->size, r->median, r->low, r->high,
-		       last ? "" : ",");
+		       r->program, r->family, r->size, r->median, r->low, r->high, last ? "" : ",");
 }
 
 static void bench_all(void)
@@ -130,7 +130,8 @@ int main(int argc, char **argv)
 	if (json)
 		printf("[\n");
 	else
-		printf("program          packet        per message (middle half of %d runs)\n", RUNS);
+		printf("program          packet        per message (middle half of %d runs)\n",
+		       RUNS);
 	bench_all();
 	if (json)
 		printf("]\n");

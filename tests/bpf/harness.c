@@ -139,6 +139,7 @@ void harness_reset(struct harness *h)
 	memset(h->page, 0, (size_t)g->banks * jt_bank_stride(g));
 	memset(h->extents, 0, sizeof(struct jt_extent) * g->banks * g->extents);
 	control_init(h->control, g, HARNESS_EPOCH);
+	h->control->latency_ns = 1000000000; /* company is to be expected */
 	map_clear(h->vifs, sizeof(__u32));
 	map_clear(h->addresses, sizeof(struct jt_address));
 	map_clear(h->flows, sizeof(struct jt_flow_key));
@@ -146,6 +147,7 @@ void harness_reset(struct harness *h)
 	guest_init(h, GUEST_OTHER, HARNESS_OTHER_VIF);
 	peer_init(&h->peers[PEER_ONE], "one");
 	peer_init(&h->peers[PEER_OTHER], "other");
+	h->peers[PEER_ONE].first_ns = h->peers[PEER_OTHER].first_ns = jt_env_now();
 	ring_buffer__consume(ring);
 	frames_count(NULL);
 	memset(events_seen, 0, sizeof(events_seen));
@@ -248,7 +250,12 @@ struct run run_xdp(int prog, const void *bytes, __u32 length, __u32 repeat)
 
 struct run run_tc(int prog, const void *bytes, __u32 length, __u32 repeat)
 {
-	struct __sk_buff skb = { .ingress_ifindex = HARNESS_VIF };
+	return run_tc_gso(prog, bytes, length, repeat, 0);
+}
+
+struct run run_tc_gso(int prog, const void *bytes, __u32 length, __u32 repeat, __u32 gso_size)
+{
+	struct __sk_buff skb = { .ingress_ifindex = HARNESS_VIF, .gso_size = gso_size };
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = bytes, .data_size_in = length,
 		    .repeat = (int)repeat, .ctx_in = &skb, .ctx_size_in = sizeof(skb));
 

@@ -41,12 +41,12 @@ struct run {
 	bool changed; /* it changed the packet */
 };
 
-#define CHECK(cond)                                                                     \
-	do {                                                                            \
-		if (!(cond)) {                                                          \
+#define CHECK(cond)                                                                          \
+	do {                                                                                 \
+		if (!(cond)) {                                                               \
 			fprintf(stderr, "%s:%d: not true: %s\n", __FILE__, __LINE__, #cond); \
-			exit(1);                                                        \
-		}                                                                       \
+			exit(1);                                                             \
+		}                                                                            \
 	} while (0)
 
 /* Ends the program if the object can't be loaded. */
@@ -71,6 +71,8 @@ void flow_set(struct harness *h, const struct packet *p, __u32 guest, const stru
 /* Both: from the loopback device. The verdict is the program's return value. */
 struct run run_xdp(int prog, const void *bytes, __u32 length, __u32 repeat);
 struct run run_tc(int prog, const void *bytes, __u32 length, __u32 repeat);
+/* The same with several datagrams of @gso_size in one packet. */
+struct run run_tc_gso(int prog, const void *bytes, __u32 length, __u32 repeat, __u32 gso_size);
 
 /* Events told since the last call, by kind. */
 __u32 events_count(struct harness *h, __u32 kind);

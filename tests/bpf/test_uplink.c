@@ -21,12 +21,12 @@ struct outer {
 	int family; /* 0: Ethernet alone */
 	__u8 peer;
 	__u8 version, type, flags;
-	__u16 length;	/* of the records */
-	int declared;	/* what the header says of it, if not 0 */
+	__u16 length; /* of the records */
+	int declared; /* what the header says of it, if not 0 */
 	__u32 sequence;
 	__u16 guest, session;
-	__u8 protocol;	/* of IP; 0: UDP */
-	__u16 port;	/* 0: Jitney's */
+	__u8 protocol; /* of IP; 0: UDP */
+	__u16 port;    /* 0: Jitney's */
 	__u16 frag;
 	__u16 ethertype;
 };
@@ -36,9 +36,12 @@ static int socket_fd = -1;
 
 static __u32 outer_make(__u8 *at, const struct outer *o)
 {
-	struct packet_spec ip = { .family = o->family, .length = 12U + o->length, .from = o->peer,
+	struct packet_spec ip = { .family = o->family,
+				  .length = 12U + o->length,
+				  .from = o->peer,
 				  .dest_port = o->port ? o->port : JT_UDP_PORT_DEFAULT,
-				  .protocol = o->protocol, .frag = o->frag };
+				  .protocol = o->protocol,
+				  .frag = o->frag };
 	struct packet p;
 	__u8 *start = at;
 
@@ -397,8 +400,9 @@ static void test_udp_cut(void)
 static void test_helper(void)
 {
 	const struct outer o = { .peer = 5, .length = 40, .guest = GUEST_OTHER };
-	const struct outer hello = { .peer = 5, .length = 24, .type = JT_FRAME_HELLO,
-				     .guest = GUEST_OTHER };
+	const struct outer hello = {
+		.peer = 5, .length = 24, .type = JT_FRAME_HELLO, .guest = GUEST_OTHER
+	};
 
 	peer_is(&o);
 	h.guests[GUEST_OTHER].flags = JT_GUEST_HELPER;
@@ -437,13 +441,20 @@ static const struct {
 	const char *name;
 	void (*run)(void);
 } tests[] = {
-	{ "known peer", test_known_peer },	{ "padded", test_padded },
-	{ "ring full", test_ring_full },	{ "lengths", test_lengths },
-	{ "unknown peer", test_unknown_peer },	{ "discover", test_discover },
-	{ "legacy", test_legacy },		{ "bad headers", test_bad_headers },
-	{ "cut", test_cut },			{ "sequence", test_sequence },
-	{ "UDP over IPv4", test_udp4 },		{ "UDP over IPv6", test_udp6 },
-	{ "UDP, cut", test_udp_cut },		{ "helper", test_helper },
+	{ "known peer", test_known_peer },
+	{ "padded", test_padded },
+	{ "ring full", test_ring_full },
+	{ "lengths", test_lengths },
+	{ "unknown peer", test_unknown_peer },
+	{ "discover", test_discover },
+	{ "legacy", test_legacy },
+	{ "bad headers", test_bad_headers },
+	{ "cut", test_cut },
+	{ "sequence", test_sequence },
+	{ "UDP over IPv4", test_udp4 },
+	{ "UDP over IPv6", test_udp6 },
+	{ "UDP, cut", test_udp_cut },
+	{ "helper", test_helper },
 	{ "random frames", test_random_frames },
 };
 

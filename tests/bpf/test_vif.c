@@ -132,6 +132,26 @@ static void test_large_behind_small(void)
 	offer(&v4, DROP, JT_ABOARD);
 }
 
+/* Several datagrams in one packet never go aboard; nor do they pass others of their flow. */
+static void test_segmented(void)
+{
+	__u64 *reasons = h.guests[GUEST_ONE].reasons;
+	struct packet p;
+
+	if (!tc)
+		return; /* no such thing in XDP */
+	known(&v4);
+	packet_make(&p, &v4);
+	CHECK(run_tc_gso(h.vif_tcx, p.bytes, p.length, 1, 16).verdict == -1);
+	CHECK(reasons[JT_REASON_SEGMENTED] == 1);
+	offer(&v4, PASS, JT_REASON_MIXED_FLOW);
+	known(&v6);
+	offer(&v6, DROP, JT_ABOARD);
+	packet_make(&p, &v6);
+	CHECK(run_tc_gso(h.vif_tcx, p.bytes, p.length, 1, 16).verdict == -1);
+	CHECK(reasons[JT_REASON_OVERTOOK] == 1);
+}
+
 /* Once nothing of the flow is aboard, it goes the kernel's way for a while. */
 static void test_small_behind_large(void)
 {
@@ -158,6 +178,7 @@ static void test_cut_through(void)
 	int i, aboard = 0, cut = 0;
 
 	known(&v4);
+	h.control->latency_ns = 10000000;
 	for (i = 0; i < 20; i++) {
 		__u64 before = h.guests[GUEST_ONE].messages;
 		struct packet p;
@@ -263,13 +284,18 @@ static void test_fragments_of_memory(void)
 }
 
 static const struct vif_test tests[] = {
-	{ "aboard", test_aboard }, { "two peers", test_two_peers },
-	{ "not ours", test_not_ours }, { "no peer", test_no_peer },
-	{ "peer down", test_peer_down }, { "stale", test_stale },
-	{ "too large", test_too_large }, { "does not fit", test_does_not_fit },
+	{ "aboard", test_aboard },
+	{ "two peers", test_two_peers },
+	{ "not ours", test_not_ours },
+	{ "no peer", test_no_peer },
+	{ "peer down", test_peer_down },
+	{ "stale", test_stale },
+	{ "too large", test_too_large },
+	{ "does not fit", test_does_not_fit },
 	{ "large behind small", test_large_behind_small },
 	{ "small behind large", test_small_behind_large },
 	{ "cut-through", test_cut_through },
+	{ "segmented", test_segmented },
 	{ "cut-through keeps order", test_cut_through_keeps_order },
 	{ "page full", test_page_full },
 	{ "wakes the controller", test_wakes_the_controller },

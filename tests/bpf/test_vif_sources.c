@@ -88,8 +88,9 @@ static void spoofed(const struct packet_spec *s)
 
 static void test_spoofed_ip(void)
 {
-	const struct packet_spec echo6 = { .family = 6, .protocol = 58, .first = 128, .length = 9,
-					   .vlan = true };
+	const struct packet_spec echo6 = {
+		.family = 6, .protocol = 58, .first = 128, .length = 9, .vlan = true
+	};
 	__u8 ip[16];
 
 	spoofed(&v4);
@@ -154,8 +155,10 @@ static const struct vif_test tests[] = {
 	{ "addresses are learned", test_addresses_are_learned },
 	{ "strict guest", test_strict_guest },
 	{ "MAC of the first packet", test_mac_of_the_first_packet },
-	{ "spoofed MAC", test_spoofed_mac }, { "spoofed IP", test_spoofed_ip },
-	{ "every echo is checked", test_every_echo_is_checked }, { "local", test_local },
+	{ "spoofed MAC", test_spoofed_mac },
+	{ "spoofed IP", test_spoofed_ip },
+	{ "every echo is checked", test_every_echo_is_checked },
+	{ "local", test_local },
 	{ "no room", test_no_room },
 };
 

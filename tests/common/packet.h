@@ -15,9 +15,9 @@
 #define PACKET_MAX 4096
 
 enum packet_check {
-	CHECK_FULL,	/* as a sender without offload computes it */
-	CHECK_NONE,	/* zero */
-	CHECK_PARTIAL,	/* the pseudo header's sum, for the device to complete */
+	CHECK_FULL,    /* as a sender without offload computes it */
+	CHECK_NONE,    /* zero */
+	CHECK_PARTIAL, /* the pseudo header's sum, for the device to complete */
 };
 
 struct packet_spec {

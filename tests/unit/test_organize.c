@@ -73,9 +73,12 @@ static void test_round_trip_at_every_length(void **state)
 	for (family = 4; family <= 6; family += 2) {
 		for (check = CHECK_FULL; check <= CHECK_PARTIAL; check++) {
 			for (n = 0; n < 1420; n += n < 70 ? 1 : 37) {
-				s = (struct packet_spec){ .family = family, .length = (__u16)n,
-							  .check = check, .seed = (__u8)(n * 3),
-							  .vlan = n & 1, .tci = (__u16)(n * 31) };
+				s = (struct packet_spec){ .family = family,
+							  .length = (__u16)n,
+							  .check = check,
+							  .seed = (__u8)(n * 3),
+							  .vlan = n & 1,
+							  .tci = (__u16)(n * 31) };
 				round_trip(&s);
 			}
 		}
@@ -98,8 +101,8 @@ static void test_longest(void **state)
 	s.length = JT_RECORD_MAX - 3;
 	assert_true(jt_message_fits(&(struct jt_parsed){ .length = s.length, .template_size = 28 },
 				    &f.peers[1]));
-	assert_false(jt_message_fits(&(struct jt_parsed){ .length = s.length + 1U,
-							  .template_size = 28 }, &f.peers[1]));
+	assert_false(jt_message_fits(
+		&(struct jt_parsed){ .length = s.length + 1U, .template_size = 28 }, &f.peers[1]));
 	fixture_free(&f);
 }
 
@@ -222,7 +225,8 @@ static void test_templates_differ_in_every_field(void **state)
 /* A hint that does not point to a template of the flow is found out. */
 static void test_wrong_hints(void **state)
 {
-	const struct packet_spec v4 = { .family = 4, .length = 8 }, v6 = { .family = 6, .length = 8 };
+	const struct packet_spec v4 = { .family = 4, .length = 8 },
+				 v6 = { .family = 6, .length = 8 };
 	struct packet want[2], got;
 	struct jt_flow flow = {};
 	__u32 i, found, seed = 4;

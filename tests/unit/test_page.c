@@ -13,8 +13,9 @@
 
 static void open_extent(struct fixture *f, __u32 peer, __u64 epoch, __u64 *number)
 {
-	assert_int_equal(jt_extent_open(&f->page, &f->peers[peer], peer, epoch,
-					f->peers[peer].open, number), JT_PAGE_OK);
+	assert_int_equal(jt_extent_open(&f->page, &f->peers[peer], peer, epoch, f->peers[peer].open,
+					number),
+			 JT_PAGE_OK);
 }
 
 static __u64 word_of(struct fixture *f, __u64 number)
@@ -55,11 +56,13 @@ static void test_open(void **state)
 		assert_true(f.peers[2].open == ((START + 1) << 32 | number));
 	}
 	assert_int_equal(jt_extent_open(&f.page, &f.peers[2], 2, START + 1, f.peers[2].open,
-					&number), JT_PAGE_FULL);
+					&number),
+			 JT_PAGE_FULL);
 	assert_int_equal(JT_BANK_NEXT(f.page.control->banks[1].word), EXTENTS);
 	/* Of another epoch. */
 	assert_int_equal(jt_extent_open(&f.page, &f.peers[2], 2, START + 4, f.peers[2].open,
-					&number), JT_PAGE_AGAIN);
+					&number),
+			 JT_PAGE_AGAIN);
 	fixture_free(&f);
 }
 
@@ -106,13 +109,11 @@ static void test_reserve(void **state)
 	assert_int_equal(jt_extent_reserve(x, START, FIXTURE_LIMIT - at, 0, FIXTURE_LIMIT, &before),
 			 JT_PAGE_OK);
 	assert_false(x->word & JT_EXTENT_CLOSED);
-	assert_int_equal(jt_extent_reserve(x, START, 4, 0, FIXTURE_LIMIT, &before),
-			 JT_PAGE_CLOSED);
+	assert_int_equal(jt_extent_reserve(x, START, 4, 0, FIXTURE_LIMIT, &before), JT_PAGE_CLOSED);
 	assert_true(x->word & JT_EXTENT_CLOSED);
 	assert_int_equal(JT_EXTENT_OFFSET(x->word), FIXTURE_LIMIT);
 	/* What would have fit does not reopen it. */
-	assert_int_equal(jt_extent_reserve(x, START, 0, 0, FIXTURE_LIMIT, &before),
-			 JT_PAGE_CLOSED);
+	assert_int_equal(jt_extent_reserve(x, START, 0, 0, FIXTURE_LIMIT, &before), JT_PAGE_CLOSED);
 	fixture_free(&f);
 }
 
@@ -133,8 +134,7 @@ static void test_reserve_templates(void **state)
 	assert_int_equal(jt_extent_reserve(x, START, 4, 0, FIXTURE_LIMIT, &before), JT_PAGE_OK);
 	assert_int_equal(JT_EXTENT_TEMPLATES(x->word), JT_TEMPLATES_MAX);
 	assert_int_equal(JT_EXTENT_PEER(x->word), 1);
-	assert_int_equal(jt_extent_reserve(x, START, 4, 1, FIXTURE_LIMIT, &before),
-			 JT_PAGE_CLOSED);
+	assert_int_equal(jt_extent_reserve(x, START, 4, 1, FIXTURE_LIMIT, &before), JT_PAGE_CLOSED);
 	assert_int_equal(JT_EXTENT_PEER(x->word), 1);
 	fixture_free(&f);
 }
@@ -158,8 +158,7 @@ static void test_seal(void **state)
 	jt_extent_commit(x, 40, true);
 	assert_true(jt_extent_settled(x, word, FIXTURE_HEAD));
 	assert_int_equal(JT_COMMITTED_MESSAGES(x->committed), 1);
-	assert_int_equal(jt_extent_reserve(x, START, 4, 0, FIXTURE_LIMIT, &before),
-			 JT_PAGE_CLOSED);
+	assert_int_equal(jt_extent_reserve(x, START, 4, 0, FIXTURE_LIMIT, &before), JT_PAGE_CLOSED);
 	fixture_free(&f);
 }
 
@@ -175,8 +174,7 @@ static void test_seal_before_open(void **state)
 	assert_int_equal(jt_bank_close(&f.page, START), 1);
 	jt_extent_seal(&f.page.extents[0], START);
 	assert_true(word_of(&f, 0) == (START << 32 | JT_EXTENT_CLOSED));
-	assert_int_equal(jt_extent_open(&f.page, &f.peers[0], 0, START, 0, &number),
-			 JT_PAGE_AGAIN);
+	assert_int_equal(jt_extent_open(&f.page, &f.peers[0], 0, START, 0, &number), JT_PAGE_AGAIN);
 	fixture_free(&f);
 }
 
@@ -269,7 +267,8 @@ static void test_stale_reserve(void **state)
 	assert_int_equal(number, 0);
 	word = word_of(&f, 0);
 	assert_int_equal(jt_extent_reserve(&f.page.extents[0], START, 40, 1, FIXTURE_LIMIT,
-					   &before), JT_PAGE_AGAIN);
+					   &before),
+			 JT_PAGE_AGAIN);
 	assert_true(word_of(&f, 0) == word);
 	fixture_free(&f);
 }
@@ -344,8 +343,8 @@ static void test_epoch_wrap(void **state)
 		for (i = 0; i < 20; i++)
 			assert_int_equal(page_board(&f.page, p.bytes, p.length, &flow, f.peers, 0),
 					 JT_ABOARD);
-		assert_int_equal(JT_COMMITTED_MESSAGES(
-			f.page.extents[e % BANKS * EXTENTS].committed), 13);
+		assert_int_equal(
+			JT_COMMITTED_MESSAGES(f.page.extents[e % BANKS * EXTENTS].committed), 13);
 		assert_int_equal(jt_page_step(&f.page, e), JT_PAGE_OK);
 		page_recycle(&f.page, e);
 	}

@@ -34,9 +34,15 @@ static void test_vectors(void **state)
 
 static void test_fields_of_udp4(void **state)
 {
-	const struct packet_spec s = { .family = 4, .vlan = true, .tci = 0x600a, .tos = 0xb8,
-				       .ttl = 7, .frag = 0x4000, .length = 11,
-				       .source_port = 1111, .dest_port = 2222 };
+	const struct packet_spec s = { .family = 4,
+				       .vlan = true,
+				       .tci = 0x600a,
+				       .tos = 0xb8,
+				       .ttl = 7,
+				       .frag = 0x4000,
+				       .length = 11,
+				       .source_port = 1111,
+				       .dest_port = 2222 };
 	struct jt_parsed parsed;
 	const struct jt_template *t = &parsed.key.header;
 	struct packet p;
@@ -61,8 +67,9 @@ static void test_fields_of_udp4(void **state)
 
 static void test_fields_of_udp6(void **state)
 {
-	const struct packet_spec s = { .family = 6, .tos = 0x2e, .ttl = 3, .length = 6,
-				       .flow_label = 0xfedcb };
+	const struct packet_spec s = {
+		.family = 6, .tos = 0x2e, .ttl = 3, .length = 6, .flow_label = 0xfedcb
+	};
 	struct jt_parsed parsed;
 	const struct jt_template *t = &parsed.key.header;
 	struct packet p;
@@ -83,8 +90,13 @@ static void test_fields_of_udp6(void **state)
 
 static void test_fields_of_icmp(void **state)
 {
-	const struct packet_spec s = { .family = 4, .protocol = 1, .length = 40, .first = 8,
-				       .tos = 9, .frag = 0x4000, .trailer = 5 };
+	const struct packet_spec s = { .family = 4,
+				       .protocol = 1,
+				       .length = 40,
+				       .first = 8,
+				       .tos = 9,
+				       .frag = 0x4000,
+				       .trailer = 5 };
 	struct jt_parsed parsed;
 	struct packet p;
 
@@ -115,7 +127,8 @@ static void test_tag_beside_the_packet(void **state)
 	packet_make(&p, &s);
 	memset(&beside, 0, sizeof(beside));
 	assert_int_equal(jt_parse(p.bytes, p.bytes + p.length, p.length, true, htons(0x7abc),
-				  &beside), JT_ABOARD);
+				  &beside),
+			 JT_ABOARD);
 	assert_memory_equal(&inside.key, &beside.key, sizeof(inside.key));
 	assert_int_equal(inside.template_size, beside.template_size);
 	assert_int_equal(inside.payload, beside.payload + 4);

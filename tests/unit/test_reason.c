@@ -39,14 +39,18 @@ static void test_every_reason_has_a_kind_and_a_place(void **state)
 static void test_order_is_abi(void **state)
 {
 	static const char *const order[] = {
-		"aboard", "not_ip", "not_unicast", "fragment", "protocol", "segmented", "too_large",
-		"no_peer", "peer_down", "page_full", "contended", "stale", "cut_through", "mixed_flow",
-		"overtook", "local", "truncated", "bad_length", "spoofed_mac", "spoofed_ip", "no_room",
-		"copy_failed", "unknown_peer", "frame_short", "frame_version", "frame_length",
-		"frame_type", "socket_full", "ring_full", "record_short", "record_blank",
-		"template_bad", "template_unknown", "template_twice", "message_bad", "no_guest",
-		"source_bad", "deliver_failed", "guest_down", "tx_failed", "uplink_down", "peer_gone",
-		"salvage_gap", "hello_bad", "stale_page",
+		"aboard",	    "not_ip",	      "not_unicast",  "fragment",
+		"protocol",	    "segmented",      "too_large",    "no_peer",
+		"peer_down",	    "page_full",      "contended",    "stale",
+		"cut_through",	    "mixed_flow",     "overtook",     "local",
+		"truncated",	    "bad_length",     "spoofed_mac",  "spoofed_ip",
+		"no_room",	    "copy_failed",    "unknown_peer", "frame_short",
+		"frame_version",    "frame_length",   "frame_type",   "socket_full",
+		"ring_full",	    "record_short",   "record_blank", "template_bad",
+		"template_unknown", "template_twice", "message_bad",  "no_guest",
+		"source_bad",	    "deliver_failed", "guest_down",   "tx_failed",
+		"uplink_down",	    "peer_gone",      "salvage_gap",  "hello_bad",
+		"stale_page",
 	};
 	size_t i;
 

@@ -34,13 +34,12 @@ static __u64 received, frames, opened_empty;
 static __u32 messages_per_writer = 60000;
 static int running = WRITERS;
 
-#define CHECK(cond)                                                                  \
-	do {                                                                         \
-		if (!(cond)) {                                                       \
-			fprintf(stderr, "%s:%d: not true: %s\n", __FILE__, __LINE__, \
-				#cond);                                              \
-			abort();                                                     \
-		}                                                                    \
+#define CHECK(cond)                                                                          \
+	do {                                                                                 \
+		if (!(cond)) {                                                               \
+			fprintf(stderr, "%s:%d: not true: %s\n", __FILE__, __LINE__, #cond); \
+			abort();                                                             \
+		}                                                                            \
 	} while (0)
 
 static struct packet_spec flow_spec(__u32 writer, __u32 flow, __u32 sequence)
@@ -205,8 +204,9 @@ int main(int argc, char **argv)
 	}
 	CHECK(sent == received && sent == (__u64)WRITERS * messages_per_writer);
 	printf("%llu messages in %llu frames, %llu swaps; page full %llu, contended %llu, "
-	       "empty extents %llu\n", received, frames, fixture.page.control->epoch - START, full,
-	       contended, opened_empty);
+	       "empty extents %llu\n",
+	       received, frames, fixture.page.control->epoch - START, full, contended,
+	       opened_empty);
 	fixture_free(&fixture);
 	return 0;
 }

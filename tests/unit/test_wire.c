@@ -48,10 +48,13 @@ static void frame_start(struct frame *f)
 static void test_header_bytes(void **state)
 {
 	struct jt_frame_header h = { .version_type = JT_WIRE_VERSION << 4 | JT_FRAME_DATA,
-				     .length = htons(0x0102), .sequence = htonl(0x03040506),
-				     .guest = htons(JT_GUEST_MANY), .session = htons(0x0708) };
-	struct jt_hello hello = { .op = JT_HELLO_ANNOUNCE, .addresses = htons(2),
-				  .received = htonl(7), .name = "left" };
+				     .length = htons(0x0102),
+				     .sequence = htonl(0x03040506),
+				     .guest = htons(JT_GUEST_MANY),
+				     .session = htons(0x0708) };
+	struct jt_hello hello = {
+		.op = JT_HELLO_ANNOUNCE, .addresses = htons(2), .received = htonl(7), .name = "left"
+	};
 
 	(void)state;
 	assert_memory_equal(&h, "\x11\0\x01\x02\x03\x04\x05\x06\xff\xff\x07\x08", 12);
@@ -223,25 +226,25 @@ static void test_bad_templates(void **state)
 	const int bad = JT_REASON_TEMPLATE_BAD;
 
 	(void)state;
-	expect_template(1, 0, 0, 0, bad);   /* kinds */
+	expect_template(1, 0, 0, 0, bad); /* kinds */
 	expect_template(1, 0, 0, 2, bad);
 	expect_template(1, 0, 0, 4, bad);
-	expect_template(1, 0, 1, 4, bad);   /* flags */
-	expect_template(1, 0, 1, 1, bad);   /* VLAN without its tail */
-	expect_template(1, 1, 1, 0, bad);   /* a tail without VLAN */
-	expect_template(1, 0, 1, 2, 0);	    /* DF */
-	expect_template(2, 0, 1, 2, bad);   /* DF in IPv6 */
+	expect_template(1, 0, 1, 4, bad); /* flags */
+	expect_template(1, 0, 1, 1, bad); /* VLAN without its tail */
+	expect_template(1, 1, 1, 0, bad); /* a tail without VLAN */
+	expect_template(1, 0, 1, 2, 0);	  /* DF */
+	expect_template(2, 0, 1, 2, bad); /* DF in IPv6 */
 	expect_template(3, 0, 1, 2, bad);
-	expect_template(3, 0, 2, 1, bad);   /* TOS and TTL are in the payload */
+	expect_template(3, 0, 2, 1, bad); /* TOS and TTL are in the payload */
 	expect_template(3, 0, 3, 1, bad);
-	expect_template(1, 0, 4, 3, bad);   /* to a multicast MAC */
-	expect_template(1, 0, 10, 1, bad);  /* from one */
-	expect_template(2, 0, 20, 1, bad);  /* flow label of more than 20 bits */
+	expect_template(1, 0, 4, 3, bad);  /* to a multicast MAC */
+	expect_template(1, 0, 10, 1, bad); /* from one */
+	expect_template(2, 0, 20, 1, bad); /* flow label of more than 20 bits */
 	expect_template(2, 0, 21, 0x10, bad);
 	expect_template(2, 0, 21, 0x0f, 0);
-	expect_template(3, 0, 16, 9, bad);  /* EtherType */
-	expect_template(3, 0, 19, 1, bad);  /* the zero behind it */
-	expect_template(1, 1, 30, 1, bad);  /* the zeros behind the tag */
+	expect_template(3, 0, 16, 9, bad); /* EtherType */
+	expect_template(3, 0, 19, 1, bad); /* the zero behind it */
+	expect_template(1, 1, 30, 1, bad); /* the zeros behind the tag */
 	expect_template(2, 1, 59, 1, bad);
 	expect_template(3, 1, 23, 1, bad);
 }
@@ -257,8 +260,11 @@ static void test_bad_template_records(void **state)
 	for (number = 0; number < 256; number++) {
 		f.length = 0;
 		frame_template(&f, number, t, size);
-		expect_walk(&f, number >= 1 && number <= 30 ? 0 :
-				number == 255 ? 0 : JT_REASON_TEMPLATE_BAD, 0);
+		expect_walk(&f,
+			    number >= 1 && number <= 30 ? 0 :
+			    number == 255		? 0 :
+							  JT_REASON_TEMPLATE_BAD,
+			    0);
 	}
 	for (number = 0; number < size; number++) { /* a wrong length */
 		f.length = 0;
@@ -387,8 +393,8 @@ static void test_flipped_bits(void **state)
 			bad.bytes[test_random(&seed) % f.length] ^=
 				(__u8)(1 << test_random(&seed) % 8);
 		err = walk_exact(bad.bytes, bad.length, &found);
-		assert_true(err == 0 || (err <= -JT_REASON_RECORD_SHORT &&
-					 err >= -JT_REASON_MESSAGE_BAD));
+		assert_true(err == 0 ||
+			    (err <= -JT_REASON_RECORD_SHORT && err >= -JT_REASON_MESSAGE_BAD));
 	}
 }
 

@@ -20,6 +20,7 @@
 #include "controller/transmit.h"
 
 #define EVENTS_MAX 16
+#define LINGER_NS 40000000ULL
 #define GRACE_US 10000 /* a program that has begun is through by then */
 
 int jt_watch_add(struct jt_controller *c, struct jt_watch *w, uint32_t events)
@@ -126,7 +127,7 @@ static int uplink_open(struct jt_controller *c, const struct jt_netdev *dev)
 
 static void uplink_changed(struct jt_controller *c, const struct jt_netdev *dev, bool gone)
 {
-	bool was_up = c->uplink.up;
+	bool was_up = c->uplink.up, was_same;
 
 	if (gone && dev->ifindex == c->uplink.ifindex) {
 		jt_log("uplink %s is gone: all traffic goes the kernel's way", dev->name);
@@ -140,11 +141,12 @@ static void uplink_changed(struct jt_controller *c, const struct jt_netdev *dev,
 		jt_log("uplink %s is back", dev->name);
 		jt_peers_uplink(c);
 	} else if (!gone) {
-		c->uplink = *dev;
-		if (was_up != dev->up) {
+		if (was_up != dev->up)
 			jt_log("uplink %s is %s", dev->name, dev->up ? "up" : "down");
+		was_same = was_up == dev->up && c->uplink.mtu == dev->mtu;
+		c->uplink = *dev;
+		if (!was_same)
 			jt_peers_uplink(c);
-		}
 	}
 }
 
@@ -269,6 +271,32 @@ static int controller_start(struct jt_controller *c)
 	return err;
 }
 
+/* One turn of the loop: wait for at most `timeout` ms, then serve what is ready. */
+static void turn(struct jt_controller *c, int timeout)
+{
+	struct epoll_event events[EVENTS_MAX];
+	int i, n = epoll_wait(c->epoll, events, EVENTS_MAX, timeout);
+	struct jt_watch *w;
+
+	for (i = 0; i < n; i++) {
+		w = events[i].data.ptr;
+		w->ready(c, w, events[i].events);
+	}
+	if (c->transmit.send_epoch < JT_READ(c->datapath.page.control->epoch))
+		jt_transmit_run(c);
+	jt_scheduler_alive(c);
+}
+
+/* The peers have been told; what they had sent before still arrives. */
+static void linger(struct jt_controller *c)
+{
+	uint64_t end = jt_env_now() + LINGER_NS;
+
+	jt_watch_close(c, &c->signal_watch); /* it stays readable */
+	while (jt_env_now() < end)
+		turn(c, LINGER_NS / 1000000 / 4);
+}
+
 static void controller_stop(struct jt_controller *c)
 {
 	if (c->datapath.page.control) {
@@ -276,6 +304,8 @@ static void controller_stop(struct jt_controller *c)
 		if (c->started_ns)
 			jt_scheduler_flush(c);
 		jt_peers_stop(c);
+		if (c->started_ns)
+			linger(c);
 		uplink_close(c);
 	}
 	jt_capture_stop(c);
@@ -289,24 +319,6 @@ static void controller_stop(struct jt_controller *c)
 	jt_deliver_close(&c->deliver);
 	jt_index_free(&c->index);
 	jt_datapath_close(&c->datapath);
-}
-
-static void loop(struct jt_controller *c)
-{
-	struct epoll_event events[EVENTS_MAX];
-	struct jt_watch *w;
-	int i, n;
-
-	while (!c->stop) {
-		n = epoll_wait(c->epoll, events, EVENTS_MAX, jt_scheduler_timeout(c));
-		for (i = 0; i < n; i++) {
-			w = events[i].data.ptr;
-			w->ready(c, w, events[i].events);
-		}
-		if (c->transmit.send_epoch < JT_READ(c->datapath.page.control->epoch))
-			jt_transmit_run(c);
-		jt_scheduler_alive(c);
-	}
 }
 
 static uint16_t new_session(void)
@@ -360,7 +372,8 @@ int jt_controller_run(const struct jt_options *o)
 		c->started_ns = jt_env_now();
 		JT_WRITE(c->datapath.page.control->magic, JT_MAGIC);
 		jt_log("ready");
-		loop(c);
+		while (!c->stop)
+			turn(c, jt_scheduler_timeout(c));
 	}
 	controller_stop(c);
 	close(c->epoll);

@@ -357,7 +357,7 @@ void jt_peers_hello(struct jt_controller *c, int id, const struct jt_address *fr
 	if (id < 0)
 		return;
 	heard(c, (uint32_t)id, h, &hello);
-	if (hello.op == JT_HELLO_PROBE)
+	if (hello.op == JT_HELLO_PROBE && !c->stop)
 		hello_send(c, (uint32_t)id, JT_HELLO_REPLY, 0, false);
 	if (hello.op == JT_HELLO_ANNOUNCE && c->options->discover)
 		learn(c, (uint32_t)id, &hello, body);
@@ -370,6 +370,7 @@ void jt_peers_uplink(struct jt_controller *c)
 	for (i = 0; i < c->peer_limit; i++) {
 		if (!c->peers[i].used)
 			continue;
+		set_limits(c, i); /* the MTU may be another */
 		if (!c->uplink.up)
 			JT_WRITE(c->datapath.peers[i].alive_until_ns, 0);
 		else

@@ -91,29 +91,37 @@ static void sleep_until_rung(struct jt_controller *c)
 		jt_scheduler_wake(c, now);
 }
 
-/* Step the epoch if the controller's view of it is still right. */
+/* Swaps that writers made because they found the page full. Return: were there any? */
+static bool follow_writers(struct jt_controller *c, uint64_t epoch)
+{
+	struct jt_scheduler *s = &c->scheduler;
+	bool any = s->epoch < epoch;
+
+	s->swaps[JT_SWAP_writer] += epoch - s->epoch;
+	s->epoch = epoch;
+	return any;
+}
+
+/* Return: whether anything leaves. */
 static bool swap(struct jt_controller *c, enum jt_swap why)
 {
 	struct jt_page *page = &c->datapath.page;
 	uint64_t epoch = JT_READ(page->control->epoch);
+	bool any = follow_writers(c, epoch);
 
-	/* A writer that found the page full has swapped it already. */
-	if (c->scheduler.epoch < epoch) {
-		c->scheduler.swaps[JT_SWAP_writer] += epoch - c->scheduler.epoch;
-	} else if (!jt_transmit_empty(c)) {
-		if (jt_page_step(page, epoch)) {
-			jt_transmit_run(c); /* perhaps a bank has come back */
-			if (jt_page_step(page, epoch))
-				return true;
+	/* The bank that was rung for may have left already. */
+	if (!jt_transmit_empty(c) && !(any && why == JT_SWAP_threshold)) {
+		any = true;
+		if (jt_page_step(page, epoch))
+			jt_transmit_run(c); /* perhaps a bank comes back */
+		if (!jt_page_step(page, epoch)) {
+			c->scheduler.swaps[why]++;
+			c->scheduler.epoch = epoch + 1;
 		}
-		c->scheduler.swaps[why]++;
-		epoch++;
-	} else {
-		return false;
 	}
-	c->scheduler.epoch = epoch;
-	jt_transmit_run(c);
-	return true;
+	if (any)
+		jt_transmit_run(c);
+	return any;
 }
 
 static void cycle_end(struct jt_controller *c, enum jt_swap why)
@@ -167,7 +175,8 @@ void jt_scheduler_alive(struct jt_controller *c)
 
 int jt_scheduler_timeout(struct jt_controller *c)
 {
-	return c->transmit.send_epoch < JT_READ(c->datapath.page.control->epoch) ? 1 : -1;
+	return c->uplink.up && c->transmit.send_epoch < JT_READ(c->datapath.page.control->epoch) ?
+		       1 : -1;
 }
 
 static void timer_ready(struct jt_controller *c, struct jt_watch *w, uint32_t events)

@@ -170,7 +170,7 @@ static bool kick(struct jt_controller *c)
 	static struct jt_log_limit limit;
 	int i, err = -EAGAIN;
 
-	if (!c->xsk.socket)
+	if (!c->xsk.socket || !c->uplink.up)
 		return true;
 	for (i = 0; i < KICKS_MAX && err == -EAGAIN; i++) {
 		err = jt_xsk_kick(&c->xsk);
@@ -244,7 +244,7 @@ bool jt_transmit_run(struct jt_controller *c)
 {
 	struct jt_transmit *t = &c->transmit;
 	uint64_t epoch = JT_READ(c->datapath.page.control->epoch);
-	bool sent = true;
+	bool sent = kick(c); /* what a device that was down has not taken */
 
 	while (t->send_epoch < epoch && sent) {
 		sent = bank_send(c, t->send_epoch);
