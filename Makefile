@@ -72,6 +72,7 @@ UNIT := $(filter-out $(THREADS),$(call tests,tests/unit,test_*))
 BPF_TESTS := $(call tests,tests/bpf,test_*)
 FUZZERS := $(call tests,tests/fuzz,fuzz_*)
 BENCHES := $(call tests,tests/bench,bench_*)
+FAIL := $(patsubst tests/fault/%.c,build/tests/%.so,$(wildcard tests/fault/fail.c))
 
 # --- main targets ------------------------------------------------------------
 
@@ -86,7 +87,7 @@ threads: $(THREADS)
 bpf-tests: $(BPF_TESTS)
 fuzzers: $(FUZZERS)
 benches: $(BENCHES)
-tests: all $(VM_TOOLS) $(UNIT) $(THREADS) $(BPF_TESTS) $(FUZZERS) $(BENCHES) $(ASAN_PROGRAMS)
+tests: all $(VM_TOOLS) $(UNIT) $(THREADS) $(BPF_TESTS) $(FUZZERS) $(BENCHES) $(FAIL) $(ASAN_PROGRAMS)
 
 deps:
 	@scripts/install-deps
@@ -187,6 +188,11 @@ $(call programs_in,threads,tests/unit,$(THREADS),test_*,$(CC),$(TSAN))
 $(call programs_in,bpf-tests,tests/bpf,$(BPF_TESTS),test_*,$(CC))
 $(call programs_in,fuzz,tests/fuzz,$(FUZZERS),fuzz_*,$(CLANG),$(FUZZ))
 $(call programs_in,bench,tests/bench,$(BENCHES),bench_*,$(CC))
+
+# For LD_PRELOAD.
+$(FAIL): build/tests/%.so: tests/fault/%.c Makefile
+	$(call say,CC,$@)
+	$(Q)mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) -fPIC -shared -o $@ $< -ldl
 
 # The controller from the inside, with a clock around its system call.
 build/tests/bench_transmit: $(filter-out %/main.o %/transmit.o,$(JITNEYD_C:%.c=build/obj/%.o)) \

@@ -384,7 +384,15 @@ local function add_address(range, tree)
 	return nil
 end
 
-local function add_hello(range, tree)
+local function hello_sound(range, session)
+	local addresses = range(2, 2):uint()
+
+	return addresses * 20 == range:len() - 24 and range(1, 1):uint() == 0 and session ~= 0 and
+		range(8, 1):uint() ~= 0 and range(23, 1):uint() == 0 and
+		(addresses == 0 or range(0, 1):uint() == 3)
+end
+
+local function add_hello(range, tree, session)
 	local reason, op
 
 	if not range or range:len() < 24 then
@@ -395,7 +403,7 @@ local function add_hello(range, tree)
 	tree:add(f.h_addresses, range(2, 2))
 	tree:add(f.h_received, range(4, 4))
 	tree:add(f.h_name, range(8, 16))
-	if not op or range(2, 2):uint() * 20 ~= range:len() - 24 then
+	if not op or not hello_sound(range, session) then
 		return op or "hello", bad(tree, "hello_bad")
 	end
 	for at = 24, range:len() - 20, 20 do
@@ -443,7 +451,7 @@ local function add_frame(range, tree, pinfo)
 	local body = length > 0 and range(HEADER_SIZE, length) or nil
 	tree:set_len(HEADER_SIZE + length)
 	if range(0, 1):bitfield(4, 4) == TYPE_HELLO then
-		text, reason = add_hello(body, tree)
+		text, reason = add_hello(body, tree, range(10, 2):uint())
 		return "Hello: " .. text, reason
 	end
 	text, reason = add_records(body, tree, pinfo)

@@ -181,7 +181,11 @@ malformed() {
 	local head=1200001800000000ffff5eed
 	malformed hello_bad "$outer${head/0018/0017}${hello:0:46}"
 	malformed hello_bad "$outer$head${hello:0:48}"
-	malformed hello_bad "$outer${head}09000000${hello:8:40}"
+	malformed hello_bad "$outer${head}09000000${hello:8:40}" # no such operation
+	malformed hello_bad "$outer${head/5eed/0000}03000000${hello:8:40}"
+	malformed hello_bad "$outer${head}03010000${hello:8:40}"
+	malformed hello_bad "$outer${head}0300000000000000${hello:24:32}"
+	malformed hello_bad "$outer${head/0018/002c}01000001${hello:8:80}" # only announcements have addresses
 }
 
 @test "dissector: cut at every length it shows what is there, and no Lua error" {

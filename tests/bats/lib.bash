@@ -128,7 +128,7 @@ start() {
 	local name=$1 where=$2
 	shift 2
 	# Now and not in the background: what a predecessor said is no answer.
-	: >"$work/$name" >"$work/$name.err"
+	: | tee "$work/$name" >"$work/$name.err"
 	nsenter --net="/run/netns/$prefix-$where" -- "$@" >>"$work/$name" 2>>"$work/$name.err" \
 		</dev/null 3>&- &
 	pid[$name]=$!

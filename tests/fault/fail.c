@@ -37,7 +37,7 @@
 /* Of fortified programs, and not in every header. */
 void *reallocarray(void *p, size_t n, size_t size);
 
-static char *state;	   /* the file; NULL: nothing fails */
+static char *state;	    /* the file; NULL: nothing fails */
 static const char *counted; /* ",malloc,bpf," */
 
 static bool counts(const char *name)
@@ -93,28 +93,26 @@ static bool fails(const char *name, int why)
 
 static void *next(void **real, const char *name)
 {
-	if (!*real)
-		*real = dlsym(RTLD_NEXT, name);
-	return *real;
+	return *real ? *real : (*real = dlsym(RTLD_NEXT, name));
 }
 
-#define REAL(name)                                                          \
-	static void *real_##name;                                           \
+#define REAL(name)                \
+	static void *real_##name; \
 	__typeof__(&name) call = (__typeof__(&name))next(&real_##name, #name)
 
 /* A call of the C library that fails with -1. */
-#define CALL(type, name, why, parameters, ...)   \
-	type name parameters                     \
-	{                                        \
-		REAL(name);                      \
-		if (fails(#name, why))           \
-			return (type)-1;         \
-		return call(__VA_ARGS__);        \
+#define CALL(type, name, why, parameters, ...) \
+	type name parameters                   \
+	{                                      \
+		REAL(name);                    \
+		if (fails(#name, why))         \
+			return (type)-1;       \
+		return call(__VA_ARGS__);      \
 	}
 
 CALL(int, socket, EMFILE, (int domain, int type, int protocol), domain, type, protocol)
-CALL(int, setsockopt, ENOBUFS,
-     (int fd, int level, int name, const void *value, socklen_t size), fd, level, name, value, size)
+CALL(int, setsockopt, ENOBUFS, (int fd, int level, int name, const void *value, socklen_t size), fd,
+     level, name, value, size)
 CALL(int, getsockopt, ENOBUFS, (int fd, int level, int name, void *value, socklen_t *size), fd,
      level, name, value, size)
 CALL(int, bind, EADDRINUSE, (int fd, const struct sockaddr *a, socklen_t size), fd, a, size)
@@ -128,7 +126,8 @@ CALL(int, signalfd, EMFILE, (int fd, const sigset_t *set, int flags), fd, set, f
 CALL(int, dup, EMFILE, (int fd), fd)
 CALL(int, mkdir, ENOSPC, (const char *path, mode_t mode), path, mode)
 CALL(int, statfs, EIO, (const char *path, struct statfs *out), path, out)
-CALL(int, sendmmsg, ENOBUFS, (int fd, struct mmsghdr *m, unsigned int n, int flags), fd, m, n, flags)
+CALL(int, sendmmsg, ENOBUFS, (int fd, struct mmsghdr *m, unsigned int n, int flags), fd, m, n,
+     flags)
 CALL(ssize_t, sendmsg, ENOBUFS, (int fd, const struct msghdr *m, int flags), fd, m, flags)
 CALL(ssize_t, send, ENOBUFS, (int fd, const void *b, size_t n, int flags), fd, b, n, flags)
 CALL(ssize_t, sendto, ENOBUFS,
@@ -188,7 +187,8 @@ static void *early_take(size_t size)
 	return p;
 }
 
-static bool looking; /* for the allocator */
+/* For the allocator. The compiler thinks that dlsym() never comes back here. */
+static volatile bool looking;
 
 static void *allocator(void **real, const char *name)
 {
@@ -200,7 +200,7 @@ static void *allocator(void **real, const char *name)
 	return *real;
 }
 
-#define ALLOCATOR(name)   \
+#define ALLOCATOR(name)           \
 	static void *real_##name; \
 	__typeof__(&name) call = (__typeof__(&name))allocator(&real_##name, #name)
 
@@ -238,14 +238,6 @@ void *reallocarray(void *p, size_t n, size_t size)
 	if (!call || is_early(p))
 		return NULL;
 	return fails("realloc", ENOMEM) ? NULL : call(p, n, size);
-}
-
-char *strdup(const char *text)
-{
-	size_t n = strlen(text) + 1;
-	char *copy = malloc(n);
-
-	return copy ? memcpy(copy, text, n) : NULL;
 }
 
 void free(void *p)
