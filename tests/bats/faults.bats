@@ -139,7 +139,8 @@ is_not_up() {
 		carries a
 	done
 	load_end a1 b1
-	note "lost $(lost a1 b1) of 40000 at 5000/s in three restarts of the receiver's controller"
+	note "lost $(lost a1 b1) of 40000 at 5000/s in three restarts of the receiver's controller;" \
+		"the last one: $(drops_of b | tr '\n' ' ')"
 	between "lost" "$(lost a1 b1)" 0 150
 	leave
 }

@@ -103,7 +103,7 @@ agree() {
 load_run() {
 	receive "got-$1" b1 --flows=1
 	watch "$1"
-	[[ $1 == plain ]] || start_pair --cycle=4ms --latency=4ms
+	[[ $1 == plain ]] || start_pair --cycle=10ms --latency=10ms
 	transmit "sent-$1" a1 --dest="$(lab_ipv4 b1):7000" --count=60000 --size=64 --window=2048 --sendmmsg=32
 	finish "sent-$1" 60
 	finish "got-$1"

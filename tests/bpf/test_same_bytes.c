@@ -116,6 +116,7 @@ static void both_reset(void)
 	static const struct packet_spec v4 = { .family = 4 }, v6 = { .family = 6 };
 
 	harness_reset(&h);
+	h.control->small = 1500;
 	addresses_of(&h, &v4, GUEST_ONE, JT_PLACE_PEER, PEER_ONE);
 	addresses_of(&h, &v6, GUEST_ONE, JT_PLACE_PEER, PEER_ONE);
 	host_reset();

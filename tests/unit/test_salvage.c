@@ -166,6 +166,31 @@ static void test_head_without_commit(void **state)
 	assert_true(messages(&w, salvage(&w)) >= 1);
 }
 
+/*
+ * A writer died between its template's head and its message's. What is missing
+ * is more than the gap, and ends where a record ends: only the count tells.
+ */
+static void test_template_without_its_message(void **state)
+{
+	struct frame f = {};
+	struct wreck w;
+	__u32 gap;
+	__u8 t[64];
+
+	(void)state;
+	wreck_start(&w);
+	wreck_template(&w);
+	frame_template(&f, 2, t, template_bytes(t, 1, 0, 0, 63));
+	memcpy(w.bytes + w.to, f.bytes, f.length);
+	w.to += f.length;
+	gap = w.to;
+	wreck_gap(&w, 16, 0x77);
+	wreck_message(&w, "twelve bytes");
+	wreck_message(&w, "twelve more.");
+	assert_int_equal(salvage(&w), gap);
+	assert_int_equal(messages(&w, gap), 1);
+}
+
 /* The sleeper wakes after its gap became padding, and writes its head over it. */
 static void test_late_writer(void **state)
 {
@@ -234,6 +259,7 @@ int main(void)
 		cmocka_unit_test(test_two_gaps),
 		cmocka_unit_test(test_two_gaps_side_by_side),
 		cmocka_unit_test(test_head_without_commit),
+		cmocka_unit_test(test_template_without_its_message),
 		cmocka_unit_test(test_late_writer),
 		cmocka_unit_test(test_head_is_not_overwritten),
 		cmocka_unit_test(test_garbage),

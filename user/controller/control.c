@@ -18,19 +18,27 @@
 #define REQUEST_MAX 4096
 
 /* A connection: first it reads a line, then it writes an answer. */
-struct client {
+struct jt_client {
 	struct jt_watch watch;
+	struct jt_client *next, **link; /* in c->clients */
 	char request[REQUEST_MAX];
 	size_t have;
 	char *answer;
 	size_t size, written;
 };
 
-static void client_close(struct jt_controller *c, struct client *client)
+static void clients_accept(struct jt_controller *c);
+
+/* Its descriptor may be the one that another client waits for. */
+static void client_close(struct jt_controller *c, struct jt_client *client)
 {
+	*client->link = client->next;
+	if (client->next)
+		client->next->link = client->link;
 	jt_watch_close(c, &client->watch);
 	free(client->answer);
 	free(client);
+	clients_accept(c);
 }
 
 static json_t *refuse(const char *why)
@@ -106,7 +114,7 @@ static json_t *execute(struct jt_controller *c, json_t *request)
 	return refuse(name ? "there is no such command" : "the request names no command");
 }
 
-static void client_write(struct jt_controller *c, struct client *client)
+static void client_write(struct jt_controller *c, struct jt_client *client)
 {
 	ssize_t n = send(client->watch.fd, client->answer + client->written,
 			 client->size - client->written, MSG_DONTWAIT | MSG_NOSIGNAL);
@@ -120,7 +128,7 @@ static void client_write(struct jt_controller *c, struct client *client)
 }
 
 /* The connection becomes the capture's; the answer's line goes in front. */
-static void client_capture(struct jt_controller *c, struct client *client)
+static void client_capture(struct jt_controller *c, struct jt_client *client)
 {
 	static const char yes[] = "{\"ok\": true}\n";
 	int fd = dup(client->watch.fd);
@@ -138,7 +146,7 @@ static bool is_capture(const json_t *request)
 	return name && !strcmp(name, "capture");
 }
 
-static void client_answer(struct jt_controller *c, struct client *client)
+static void client_answer(struct jt_controller *c, struct jt_client *client)
 {
 	json_t *request = json_loadb(client->request, client->have, 0, NULL), *answer;
 
@@ -167,7 +175,7 @@ static void client_answer(struct jt_controller *c, struct client *client)
 
 static void client_ready(struct jt_controller *c, struct jt_watch *w, uint32_t events)
 {
-	struct client *client = (struct client *)w; /* its first member */
+	struct jt_client *client = (struct jt_client *)w; /* its first member */
 	ssize_t n;
 
 	if (client->answer) {
@@ -185,21 +193,44 @@ static void client_ready(struct jt_controller *c, struct jt_watch *w, uint32_t e
 		client_close(c, client);
 }
 
-static void control_ready(struct jt_controller *c, struct jt_watch *w, uint32_t events)
+static void client_open(struct jt_controller *c, int fd)
 {
-	int fd = accept4(w->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-	struct client *client = fd < 0 ? NULL : calloc(1, sizeof(*client));
+	struct jt_client *client = calloc(1, sizeof(*client));
 
 	if (!client) {
-		if (fd >= 0)
-			close(fd);
+		close(fd);
 		return;
 	}
 	client->watch = (struct jt_watch){ .fd = fd, .ready = client_ready };
 	if (jt_watch_add(c, &client->watch, EPOLLIN)) {
 		close(fd);
 		free(client);
+		return;
 	}
+	client->next = c->clients;
+	client->link = &c->clients;
+	if (c->clients)
+		c->clients->link = &client->next;
+	c->clients = client;
+}
+
+/*
+ * The socket is watched for its edges: where there is no descriptor left for a
+ * client it waits for one, and the loop does not turn meanwhile.
+ */
+static void clients_accept(struct jt_controller *c)
+{
+	int fd;
+
+	while ((fd = accept4(c->control_watch.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0 ||
+	       errno == EINTR || errno == ECONNABORTED)
+		if (fd >= 0)
+			client_open(c, fd);
+}
+
+static void control_ready(struct jt_controller *c, struct jt_watch *w, uint32_t events)
+{
+	clients_accept(c);
 }
 
 static int failed(const char *path, const char *why)
@@ -208,35 +239,54 @@ static int failed(const char *path, const char *why)
 	return -EADDRINUSE;
 }
 
-/* A socket file that nobody listens at is a dead controller's. */
-static int remove_stale(const struct sockaddr_un *a)
+/* A socket file that nobody listens at is a dead controller's. Other files are not ours. */
+static int remove_stale(int fd, const struct sockaddr_un *a)
 {
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	int err = connect(fd, (const struct sockaddr *)a, sizeof(*a));
+	int err = connect(fd, (const struct sockaddr *)a, sizeof(*a)) ? errno : 0;
+	struct stat file;
 
-	close(fd);
-	if (!err)
+	if (!err || err == EAGAIN)
 		return failed(a->sun_path, "another controller serves there: give this one "
 					   "another --socket");
-	unlink(a->sun_path);
+	if (err == ECONNREFUSED && !lstat(a->sun_path, &file) && S_ISSOCK(file.st_mode))
+		unlink(a->sun_path);
+	return 0;
+}
+
+/* From its first moment on the file is its owner's only. */
+static int bind_private(int fd, const struct sockaddr_un *a)
+{
+	mode_t mask = umask(0177);
+	int err = bind(fd, (const struct sockaddr *)a, sizeof(*a)) ? errno : 0;
+
+	umask(mask);
+	return err ? failed(a->sun_path, strerror(err)) : 0;
+}
+
+static int control_listen(struct jt_controller *c, int fd, const struct sockaddr_un *a)
+{
+	c->control_watch = (struct jt_watch){ .fd = fd, .ready = control_ready };
+	if (listen(fd, 16) || jt_watch_add(c, &c->control_watch, EPOLLIN | EPOLLET))
+		return failed(a->sun_path, strerror(errno));
 	return 0;
 }
 
 int jt_control_start(struct jt_controller *c)
 {
 	struct sockaddr_un a = { .sun_family = AF_UNIX };
-	int n = snprintf(a.sun_path, sizeof(a.sun_path), "%s", c->options->socket), fd;
+	int n = snprintf(a.sun_path, sizeof(a.sun_path), "%s", c->options->socket), fd, err;
 
 	if (n >= (int)sizeof(a.sun_path))
 		return failed(c->options->socket, "the path is longer than 107 bytes");
-	if (remove_stale(&a))
-		return -EADDRINUSE;
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	c->control_watch = (struct jt_watch){ .fd = fd, .ready = control_ready };
-	if (fd < 0 || bind(fd, (struct sockaddr *)&a, sizeof(a)) || chmod(a.sun_path, 0600) ||
-	    listen(fd, 16))
+	if (fd < 0)
 		return failed(a.sun_path, strerror(errno));
-	return jt_watch_add(c, &c->control_watch, EPOLLIN);
+	err = remove_stale(fd, &a);
+	if (!err)
+		err = bind_private(fd, &a);
+	if (err)
+		close(fd);
+	return err ? err : control_listen(c, fd, &a);
 }
 
 void jt_control_stop(struct jt_controller *c)
@@ -245,4 +295,6 @@ void jt_control_stop(struct jt_controller *c)
 		return;
 	jt_watch_close(c, &c->control_watch);
 	unlink(c->options->socket);
+	while (c->clients)
+		client_close(c, c->clients);
 }

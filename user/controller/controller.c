@@ -108,21 +108,25 @@ static void uplink_close(struct jt_controller *c)
 	jt_xsk_close(&c->xsk);
 }
 
+/* c->uplink changes on success only: what failed is tried again when the device changes. */
 static int uplink_open(struct jt_controller *c, const struct jt_netdev *dev)
 {
-	int err;
+	int err = jt_xsk_open(&c->xsk, &c->datapath, dev->name, c->options);
 
-	c->uplink = *dev;
-	err = jt_xsk_open(&c->xsk, &c->datapath, dev->name, c->options);
 	if (err)
 		return err;
-	err = jt_attach_uplink(&c->datapath, dev, c->options->attach, &c->uplink_attachment);
-	if (err) {
-		jt_xsk_close(&c->xsk);
-		return err;
-	}
 	c->xsk_watch = (struct jt_watch){ .fd = jt_xsk_fd(&c->xsk), .ready = xsk_ready };
-	return jt_watch_add(c, &c->xsk_watch, EPOLLIN);
+	err = jt_watch_add(c, &c->xsk_watch, EPOLLIN);
+	if (err)
+		jt_log("failed to watch the AF_XDP socket on %s: %s", dev->name, strerror(-err));
+	else
+		err = jt_attach_uplink(&c->datapath, dev, c->options->attach,
+				       &c->uplink_attachment);
+	if (err)
+		jt_xsk_close(&c->xsk);
+	else
+		c->uplink = *dev;
+	return err;
 }
 
 static void uplink_changed(struct jt_controller *c, const struct jt_netdev *dev, bool gone)
@@ -236,38 +240,72 @@ static int announce_start(struct jt_controller *c)
 	return jt_watch_add(c, &c->announce_watch, EPOLLIN);
 }
 
-static int watches_start(struct jt_controller *c)
+static int netdev_start(struct jt_controller *c)
 {
-	int err;
-
 	c->netdev = jt_netdev_watch_open(device_changed, c);
 	if (!c->netdev)
 		return -errno;
 	c->netdev_watch = (struct jt_watch){ .fd = jt_netdev_watch_fd(c->netdev),
 					     .ready = netdev_ready };
-	c->events = ring_buffer__new(c->datapath.maps[JT_MAP_events], event, c, NULL);
-	if (!c->events ||
-	    ring_buffer__add(c->events, c->datapath.maps[JT_MAP_frames], jt_receive_record, c))
-		return -errno;
-	c->events_watch = (struct jt_watch){ .fd = ring_buffer__epoll_fd(c->events),
-					     .ready = events_ready };
-	err = jt_watch_add(c, &c->netdev_watch, EPOLLIN);
-	return err ? err : jt_watch_add(c, &c->events_watch, EPOLLIN);
+	return jt_watch_add(c, &c->netdev_watch, EPOLLIN);
 }
 
-/* In this order; jt_controller_stop() undoes whatever was done. */
-static int (*const start[])(struct jt_controller *c) = {
-	signals_start,	jt_control_start, datapath_start,     watches_start, uplink_start,
-	jt_peers_start, jt_guests_start,  jt_scheduler_start, announce_start,
+static int events_start(struct jt_controller *c)
+{
+	int err;
+
+	c->events = ring_buffer__new(c->datapath.maps[JT_MAP_events], event, c, NULL);
+	if (!c->events)
+		return -errno;
+	err = ring_buffer__add(c->events, c->datapath.maps[JT_MAP_frames], jt_receive_record, c);
+	if (err)
+		return err;
+	c->events_watch = (struct jt_watch){ .fd = ring_buffer__epoll_fd(c->events),
+					     .ready = events_ready };
+	return jt_watch_add(c, &c->events_watch, EPOLLIN);
+}
+
+static int epoll_start(struct jt_controller *c)
+{
+	c->epoll = epoll_create1(EPOLL_CLOEXEC);
+	return c->epoll < 0 ? -errno : 0;
+}
+
+static int deliver_start(struct jt_controller *c)
+{
+	return jt_deliver_open(&c->deliver);
+}
+
+/* In this order; controller_stop() undoes whatever was done. */
+static const struct step {
+	int (*start)(struct jt_controller *c);
+	const char *action; /* NULL: it says itself what it failed to do */
+} steps[] = {
+	{ epoll_start, "make an epoll descriptor" },
+	{ deliver_start, "open a packet socket" },
+	{ signals_start, "wait for signals" },
+	{ jt_control_start, NULL },
+	{ datapath_start, NULL },
+	{ netdev_start, "watch interfaces" },
+	{ events_start, "take events of the BPF programs" },
+	{ uplink_start, NULL },
+	{ jt_peers_start, NULL },
+	{ jt_guests_start, NULL },
+	{ jt_scheduler_start, "set the timer of cycles" },
+	{ announce_start, "set the timer of announcements" },
 };
 
 static int controller_start(struct jt_controller *c)
 {
-	size_t i;
-	int err = jt_deliver_open(&c->deliver);
+	const struct step *s;
+	int err = 0;
 
-	for (i = 0; !err && i < JT_ARRAY_SIZE(start); i++)
-		err = start[i](c);
+	for (s = steps; !err && s < steps + JT_ARRAY_SIZE(steps); s++) {
+		err = s->start(c);
+		if (err && s->action)
+			jt_log("failed to %s: %s%s", s->action, strerror(-err),
+			       err == -EPERM || err == -EACCES ? ": " JT_NEED_ROOT : "");
+	}
 	return err;
 }
 
@@ -340,9 +378,8 @@ static struct jt_controller *controller_new(const struct jt_options *o)
 	c->options = o;
 	c->session = new_session();
 	c->capture.watch.fd = c->control_watch.fd = c->timer_watch.fd = -1;
-	c->announce_watch.fd = c->signal_watch.fd = c->deliver.socket = -1;
+	c->announce_watch.fd = c->signal_watch.fd = c->deliver.socket = c->epoll = -1;
 	jt_datapath_init(&c->datapath);
-	c->epoll = epoll_create1(EPOLL_CLOEXEC);
 	return c;
 }
 
@@ -363,8 +400,10 @@ int jt_controller_run(const struct jt_options *o)
 	struct jt_controller *c = controller_new(o);
 	int err;
 
-	if (!c)
+	if (!c) {
+		jt_log("failed to start: out of memory");
 		return EXIT_FAILURE;
+	}
 	take_priority();
 	setrlimit(RLIMIT_MEMLOCK, &unlimited); /* what it can't have is said where it lacks */
 	err = controller_start(c);
@@ -376,7 +415,8 @@ int jt_controller_run(const struct jt_options *o)
 			turn(c, jt_scheduler_timeout(c));
 	}
 	controller_stop(c);
-	close(c->epoll);
+	if (c->epoll >= 0)
+		close(c->epoll);
 	free(c);
 	return err ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -13,6 +13,7 @@
 #include "controller/options.h"
 #include "controller/xsk.h"
 
+struct jt_client;
 struct jt_controller;
 
 /* A descriptor in the loop. `ready` may close and free what it belongs to. */
@@ -91,6 +92,7 @@ struct jt_controller {
 	struct jt_deliver deliver;
 	struct jt_index index;
 	struct jt_capture capture;
+	struct jt_client *clients;
 	struct jt_netdev_watch *netdev;
 	struct ring_buffer *events;
 	struct jt_watch xsk_watch, netdev_watch, events_watch, timer_watch, announce_watch,

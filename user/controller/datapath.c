@@ -39,17 +39,20 @@ static int print_nothing(enum libbpf_print_level level, const char *format, va_l
 
 static int load_failed(int err)
 {
+	char why[128];
+
+	libbpf_strerror(err, why, sizeof(why)); /* it has numbers of its own, too */
 	if (err == -EPERM || err == -EACCES)
-		jt_log("failed to load the BPF programs: %s: run as root, or with CAP_BPF, "
-		       "CAP_NET_ADMIN and CAP_NET_RAW",
-		       strerror(-err));
+		jt_log("failed to load the BPF programs: %s: " JT_NEED_ROOT, why);
 	else if (err == -ENOMEM)
 		jt_log("failed to load the BPF programs: out of locked memory: raise it with "
 		       "`ulimit -l unlimited'");
+	else if (err == -EMFILE || err == -ENFILE)
+		jt_log("failed to load the BPF programs: %s: raise it with `ulimit -n'", why);
 	else
 		jt_log("failed to load the BPF programs: %s: kernel 6.1 or later is needed; "
 		       "JITNEY_DEBUG=1 shows the verifier's words",
-		       strerror(-err));
+		       why);
 	return err;
 }
 
@@ -75,15 +78,15 @@ static int keep_descriptors(struct jt_datapath *d, struct bpf_object *object)
 
 	for (i = 0; i < JT_MAP_COUNT; i++) {
 		fd = bpf_object__find_map_fd_by_name(object, map_names[i]);
-		d->maps[i] = fd < 0 ? -1 : dup(fd);
+		d->maps[i] = dup(fd);
 		if (d->maps[i] < 0)
-			return -ENOENT;
+			return -errno;
 	}
 	for (i = 0; i < JT_PROGRAM_COUNT; i++) {
 		fd = bpf_program__fd(bpf_object__find_program_by_name(object, program_names[i]));
-		d->programs[i] = fd < 0 ? -1 : dup(fd);
+		d->programs[i] = dup(fd);
 		if (d->programs[i] < 0)
-			return -ENOENT;
+			return -errno;
 	}
 	return 0;
 }
@@ -93,7 +96,6 @@ static int load(struct jt_datapath *d, const struct jt_options *o)
 	struct jitney_bpf *skel;
 	int err;
 
-	libbpf_set_print(print_nothing);
 	skel = jitney_bpf__open();
 	if (!skel)
 		return load_failed(-errno);
@@ -135,8 +137,10 @@ static int adopt_check(struct jt_datapath *d, const struct jt_options *o)
 	uint32_t size = sizeof(page);
 
 	if (bpf_obj_get_info_by_fd(d->maps[JT_MAP_page], &page, &size) ||
-	    bpf_obj_get_info_by_fd(d->maps[JT_MAP_extents], &extents, &size))
-		return -errno;
+	    bpf_obj_get_info_by_fd(d->maps[JT_MAP_extents], &extents, &size)) {
+		jt_log("failed to adopt %s: %s", o->adopt, strerror(errno));
+		return -EINVAL;
+	}
 	if (page.value_size != jt_bank_stride(&o->geometry) ||
 	    extents.max_entries != o->geometry.banks * o->geometry.extents ||
 	    page.max_entries != o->geometry.banks + pool_entries(&o->geometry)) {
@@ -208,6 +212,7 @@ static void unmap_all(struct jt_datapath *d)
 			munmap(all[i].at, all[i].size);
 }
 
+/* The folder stays. */
 static void unpin(const char *dir)
 {
 	char path[512];
@@ -218,7 +223,6 @@ static void unpin(const char *dir)
 			 i < JT_MAP_COUNT ? map_names[i] : program_names[i - JT_MAP_COUNT]);
 		unlink(path);
 	}
-	rmdir(dir);
 }
 
 static int pin_failed(const char *dir, const char *why)
@@ -227,21 +231,32 @@ static int pin_failed(const char *dir, const char *why)
 	return -EINVAL;
 }
 
-static int pin(struct jt_datapath *d, char *dir)
+/* Nothing of a folder is touched before it is known to be one of a bpffs. */
+static int pin_folder(const char *dir)
 {
-	char path[512];
+	bool made = !mkdir(dir, 0700);
 	struct statfs fs;
-	int i;
 
-	unpin(dir); /* what a killed controller left; its maps are of no use to anyone */
-	if (mkdir(dir, 0700) && errno != EEXIST)
+	if (!made && errno != EEXIST)
 		return pin_failed(dir, errno == ENOENT || errno == EPERM || errno == EACCES ?
 			"no such place in a bpffs: `mount -t bpf bpf /sys/fs/bpf' first" :
 			strerror(errno));
 	if (statfs(dir, &fs) || fs.f_type != BPF_FS) {
-		rmdir(dir);
+		if (made)
+			rmdir(dir);
 		return pin_failed(dir, "this is on no bpffs: `mount -t bpf bpf /sys/fs/bpf' first");
 	}
+	unpin(dir); /* what a killed controller left; its maps are of no use to anyone */
+	return 0;
+}
+
+static int pin(struct jt_datapath *d, char *dir)
+{
+	char path[512];
+	int i, err = pin_folder(dir);
+
+	if (err)
+		return err;
 	d->pin = dir;
 	for (i = 0; i < JT_MAP_COUNT + JT_PROGRAM_COUNT; i++) {
 		bool map = i < JT_MAP_COUNT;
@@ -278,6 +293,7 @@ int jt_datapath_open(struct jt_datapath *d, const struct jt_options *o)
 {
 	int err;
 
+	libbpf_set_print(print_nothing);
 	d->page.geometry = o->geometry;
 	err = o->adopt ? adopt(d, o->adopt) : load(d, o);
 	if (!err && o->adopt)
@@ -295,8 +311,10 @@ void jt_datapath_close(struct jt_datapath *d)
 {
 	int i;
 
-	if (d->pin)
+	if (d->pin) {
 		unpin(d->pin);
+		rmdir(d->pin);
+	}
 	d->pin = NULL;
 	unmap_all(d);
 	for (i = 0; i < JT_MAP_COUNT; i++)

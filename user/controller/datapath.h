@@ -42,6 +42,9 @@ struct jt_datapath {
 	char *pin;	  /* folder of our pins, or NULL. Borrowed from the options */
 };
 
+/* What to do about -EPERM. */
+#define JT_NEED_ROOT "run as root, or with CAP_BPF, CAP_NET_ADMIN and CAP_NET_RAW"
+
 /* Make it empty, so that it can be closed. */
 void jt_datapath_init(struct jt_datapath *d);
 /*

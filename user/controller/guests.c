@@ -28,16 +28,19 @@ static int slot_find(const struct jt_controller *c)
 	return -ENOSPC;
 }
 
-/* Stop carrying for a guest; what is aboard still leaves. */
-static void guest_detach(struct jt_controller *c, uint32_t id)
+/* Stop carrying for a guest; what is aboard still leaves, what arrives is delivered. */
+static void guest_stop(struct jt_controller *c, uint32_t id)
 {
-	struct jt_guest_state *g = &c->guests[id];
-
 	if (c->datapath.guests[id].ifindex)
 		bpf_map_delete_elem(c->datapath.maps[JT_MAP_vifs], &c->datapath.guests[id].ifindex);
-	jt_detach(&g->attachment);
+	jt_detach(&c->guests[id].attachment);
+}
+
+static void guest_detach(struct jt_controller *c, uint32_t id)
+{
+	guest_stop(c, id);
 	c->datapath.guests[id].ifindex = 0;
-	g->up = false;
+	c->guests[id].up = false;
 }
 
 static int guest_attach(struct jt_controller *c, uint32_t id, const struct jt_netdev *dev)
@@ -101,6 +104,8 @@ static const char *why_not(int err)
 		return "there is no such interface (`ip link' lists them)";
 	case -EBUSY:
 		return "its interface runs another XDP program (`bpftool net' lists them)";
+	case -ENOMEM:
+		return "out of memory";
 	case -EOPNOTSUPP:
 		return "its driver can't do that: use --attach auto";
 	}
@@ -117,6 +122,13 @@ static const char *guest_check(struct jt_controller *c, const struct jt_guest_sp
 	if (!strcmp(spec->interface, c->uplink.name))
 		return "this interface is the uplink";
 	return addresses_taken(c, spec);
+}
+
+static void guest_forget(struct jt_controller *c, uint32_t id)
+{
+	jt_places_forget(c, JT_PLACE_GUEST, id);
+	memset(c->datapath.guests[id].name, 0, JT_NAME_SIZE);
+	c->guests[id].used = false;
 }
 
 int jt_guest_add(struct jt_controller *c, const struct jt_guest_spec *spec, const char **wrong)
@@ -144,8 +156,7 @@ int jt_guest_add(struct jt_controller *c, const struct jt_guest_spec *spec, cons
 		*wrong = why_not(err);
 	}
 	if (err) {
-		jt_places_forget(c, JT_PLACE_GUEST, (uint32_t)id);
-		c->guests[id].used = false;
+		guest_forget(c, (uint32_t)id);
 		return err;
 	}
 	return id;
@@ -160,9 +171,7 @@ int jt_guest_remove(struct jt_controller *c, const char *name, const char **wron
 		return id;
 	}
 	guest_detach(c, (uint32_t)id);
-	jt_places_forget(c, JT_PLACE_GUEST, (uint32_t)id);
-	memset(c->datapath.guests[id].name, 0, JT_NAME_SIZE);
-	c->guests[id].used = false;
+	guest_forget(c, (uint32_t)id);
 	return 0;
 }
 
@@ -210,5 +219,5 @@ void jt_guests_stop(struct jt_controller *c)
 
 	for (i = 0; i < c->guest_limit; i++)
 		if (c->guests[i].used)
-			guest_detach(c, i);
+			guest_stop(c, i);
 }

@@ -347,6 +347,8 @@ static const char *options_check(struct jt_options *o)
 {
 	unsigned int i;
 
+	if (!o->socket)
+		return "--socket: out of memory";
 	if (!*o->uplink)
 		return "--uplink is missing: name the interface to the outside";
 	if (o->cycle.min_ns > o->cycle.max_ns)
@@ -403,7 +405,10 @@ void jt_options_read(struct jt_options *o, int argc, char **argv)
 		table[i] = flags[i].option;
 		table[i].key = KEY + (int)i;
 	}
-	argp_parse(&argp, argc, argv, 0, NULL, o);
+	if (argp_parse(&argp, argc, argv, 0, NULL, o)) {
+		fprintf(stderr, "jitneyd: failed to read the flags: out of memory\n");
+		exit(EXIT_FAILURE);
+	}
 	wrong = options_check(o);
 	if (wrong) {
 		fprintf(stderr, "jitneyd: %s\n", wrong);

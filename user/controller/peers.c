@@ -90,8 +90,11 @@ static int peer_add(struct jt_controller *c, const struct jt_peer_spec *spec, bo
 	resolve(c, (uint32_t)id);
 	memcpy(slot->name, spec->name, sizeof(slot->name));
 	place.id = (uint32_t)id;
-	if (jt_place_set(c, &spec->address, &place))
+	if (jt_place_set(c, &spec->address, &place)) {
+		memset(slot, 0, sizeof(*slot));
+		c->peers[id].used = false;
 		return -ENOSPC;
+	}
 	if ((uint32_t)id >= c->peer_limit)
 		c->peer_limit = (uint32_t)id + 1;
 	return id;
@@ -388,7 +391,10 @@ static int remote_add(struct jt_controller *c, const struct jt_remote_spec *r)
 		return id;
 	}
 	place.id = (uint32_t)id;
-	return jt_place_set(c, &r->address, &place);
+	id = jt_place_set(c, &r->address, &place);
+	if (id)
+		jt_log("failed to add --remote of peer %s: %s", r->peer, strerror(-id));
+	return id;
 }
 
 int jt_peers_start(struct jt_controller *c)
@@ -397,8 +403,11 @@ int jt_peers_start(struct jt_controller *c)
 	unsigned int i;
 	int err = 0;
 
-	for (i = 0; i < o->peer_count && err >= 0; i++)
+	for (i = 0; i < o->peer_count && err >= 0; i++) {
 		err = peer_add(c, &o->peers[i], false);
+		if (err < 0)
+			jt_log("failed to add peer %s: there is no room for it", o->peers[i].name);
+	}
 	for (i = 0; i < o->remote_count && err >= 0; i++)
 		err = remote_add(c, &o->remotes[i]);
 	return err < 0 ? err : 0;

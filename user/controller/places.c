@@ -24,37 +24,45 @@ int jt_place_set(struct jt_controller *c, const struct jt_address *a, const stru
 	return 0;
 }
 
-static bool forget_one(struct jt_controller *c, const struct jt_index_entry *e)
+/* @like: those of one guest or peer; NULL: those that are over. */
+static bool goes(const struct jt_place *place, const struct jt_place *like, uint64_t now)
 {
-	return !bpf_map_delete_elem(c->datapath.maps[JT_MAP_addresses], &e->address);
+	return like ? place->kind == like->kind && place->id == like->id : now > place->until_ns;
+}
+
+/* Takes no memory, so that an address never outlives its guest for want of it. */
+static void remove_places(struct jt_controller *c, const struct jt_place *like, uint64_t now)
+{
+	int map = c->datapath.maps[JT_MAP_addresses], i;
+	struct jt_address key, kept, *previous = NULL;
+	struct jt_place place;
+	bool any = false;
+
+	/* Programs add addresses meanwhile: the bound is for their sake. */
+	for (i = 0; i < 2 * JT_ADDRESSES_MAX; i++) {
+		if (bpf_map_get_next_key(map, previous, &key))
+			break;
+		if (!bpf_map_lookup_elem(map, &key, &place) && goes(&place, like, now) &&
+		    !bpf_map_delete_elem(map, &key)) {
+			any = true;
+		} else {
+			kept = key;
+			previous = &kept;
+		}
+	}
+	c->index.stale = true;
+	if (any)
+		changed(c);
 }
 
 void jt_places_forget(struct jt_controller *c, enum jt_place_kind kind, uint32_t id)
 {
-	bool any = false;
-	size_t i;
+	struct jt_place like = { .kind = kind, .id = id };
 
-	c->index.stale = true;
-	if (jt_index_refresh(&c->index, c->datapath.maps[JT_MAP_addresses]))
-		return;
-	for (i = 0; i < c->index.count; i++)
-		if (c->index.entries[i].place.kind == kind && c->index.entries[i].place.id == id)
-			any |= forget_one(c, &c->index.entries[i]);
-	if (any)
-		changed(c);
+	remove_places(c, &like, 0);
 }
 
 void jt_places_expire(struct jt_controller *c, uint64_t now)
 {
-	bool any = false;
-	size_t i;
-
-	c->index.stale = true;
-	if (jt_index_refresh(&c->index, c->datapath.maps[JT_MAP_addresses]))
-		return;
-	for (i = 0; i < c->index.count; i++)
-		if (now > c->index.entries[i].place.until_ns)
-			any |= forget_one(c, &c->index.entries[i]);
-	if (any)
-		changed(c);
+	remove_places(c, NULL, now);
 }
