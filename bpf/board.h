@@ -94,11 +94,10 @@ __attribute__((noinline)) int jt_board_tcx(struct __sk_buff *ctx, struct jt_pars
 
 JT_INLINE int jt_take_aboard(struct jt_vif *v, struct jt_message *m, struct jt_parsed *parsed)
 {
-	__u64 length = parsed->length, count, start = 0;
+	__u64 length = parsed->length, start = 0;
 	int reason;
 
-	count = jt_fetch_add(&v->guest->offered, 1);
-	if (count % JT_SAMPLE == 0)
+	if (JT_READ(v->guest->messages) % JT_SAMPLE == 0)
 		start = bpf_ktime_get_ns();
 	if (v->page.skb)
 		reason = jt_board_tcx(v->page.ctx, parsed, m->flow, m->peer, m->peer_id);
@@ -114,7 +113,7 @@ JT_INLINE int jt_take_aboard(struct jt_vif *v, struct jt_message *m, struct jt_p
 	}
 	jt_count(&v->guest->messages, 1);
 	jt_count(&v->guest->bytes, length);
-	jt_count(&m->flow->messages, 1);
+	JT_WRITE(m->flow->messages, JT_READ(m->flow->messages) + 1);
 	JT_WRITE(m->flow->aboard_ns, v->now);
 	jt_wake(v, parsed->key.guest, reason & JT_OPENED);
 	return JT_TAKEN;

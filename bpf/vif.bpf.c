@@ -22,7 +22,8 @@
  */
 JT_INLINE bool jt_flow_aboard(struct jt_vif *v, struct jt_flow *flow)
 {
-	return v->now - JT_READ(flow->aboard_ns) < JT_ORDER_NS;
+	/* Signed: another CPU may have written a moment later. */
+	return (__s64)(v->now - JT_READ(flow->aboard_ns)) < (__s64)JT_ORDER_NS;
 }
 
 /*
@@ -74,11 +75,7 @@ JT_INLINE int jt_small(struct jt_vif *v, const struct jt_message *m)
 		return JT_REASON_TOO_LARGE;
 	if (!aboard && v->now < JT_READ(m->flow->legacy_until_ns))
 		return JT_REASON_MIXED_FLOW;
-	if (!jt_company(v, m->peer) && !aboard) {
-		jt_count(&v->guest->offered, 1);
-		return JT_REASON_CUT_THROUGH;
-	}
-	return JT_ABOARD;
+	return jt_company(v, m->peer) || aboard ? JT_ABOARD : JT_REASON_CUT_THROUGH;
 }
 
 JT_INLINE int jt_to_peer(struct jt_vif *v, struct jt_message *m, struct jt_parsed *parsed)
@@ -214,6 +211,9 @@ int jitney_vif_tcx(struct __sk_buff *skb)
 		.segmented = skb->gso_size,
 	};
 
+	/* An outer tag of 802.1ad: templates only know 802.1Q. */
+	if (skb->vlan_present && skb->vlan_proto != jt_htons(JT_ETH_VLAN))
+		return TC_ACT_UNSPEC;
 	if (skb->data_end - skb->data < JT_HEADERS_MAX && skb->len > skb->data_end - skb->data)
 		bpf_skb_pull_data(skb, skb->len < JT_HEADERS_MAX ? skb->len : JT_HEADERS_MAX);
 	v.data = (const __u8 *)(long)skb->data;

@@ -223,7 +223,6 @@ struct jt_guest {
 	/* Counters: any, atomically; they only grow. */
 	__u64 messages; /* aboard, from this guest */
 	__u64 bytes;	/* their payload */
-	__u64 offered;	/* eligible for the page, taken or not: what T is measured by */
 	__u64 writes;	/* sampled writes */
 	__u64 writes_ns; /* time they took: what D is measured by */
 	__u64 delivered; /* messages handed to this guest: controller */
@@ -313,7 +312,7 @@ struct jt_flow {
 	__u64 route; /* any: {tag:32 | enum jt_place_kind:8 | id of guest or peer:24} */
 	__u64 aboard_ns; /* any: when it last wrote, a few ms off */
 	__u64 legacy_until_ns; /* any: passes on until then; see MIXED_FLOW */
-	__u64 messages; /* any */
+	__u64 messages; /* any, and not atomically: an estimate */
 };
 
 /* What the programs tell the controller: ring buffer `events`. */

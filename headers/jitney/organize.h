@@ -6,7 +6,8 @@
  * extent at hand and the bytes there are the flow's header, the message only
  * names the template; otherwise template and message are reserved together,
  * template first, so that in every frame a template stands before its use. A
- * hint may be stale or torn: comparing the bytes makes any hint safe.
+ * hint may be stale or torn: comparing the bytes makes any hint safe that points to where a template was
+ * written once.
  */
 #ifndef JITNEY_ORGANIZE_H
 #define JITNEY_ORGANIZE_H
@@ -194,14 +195,14 @@ JT_INLINE bool jt_message_fits(const struct jt_parsed *p, const struct jt_peer *
  */
 JT_INLINE int jt_organize(struct jt_page *page, const struct jt_message *m, int *opened)
 {
-	__u64 epoch, open, number;
-	int i, result = JT_PAGE_OK;
+	__u64 epoch, open, number, closed = ~0ULL;
+	int i, result;
 
 	for (i = 0; i < JT_ORGANIZE_TRIES; i++) {
 		epoch = JT_READ(jt_env_control(page)->epoch);
 		open = JT_READ(m->peer->open);
 		number = (__u32)open;
-		if (JT_EPOCH(open) != (__u32)epoch || result == JT_PAGE_CLOSED) {
+		if (JT_EPOCH(open) != (__u32)epoch || open == closed) {
 			result = jt_extent_open(page, m->peer, m->peer_id, epoch, open, &number);
 			if (result == JT_PAGE_FULL && jt_page_step(page, epoch))
 				return JT_REASON_PAGE_FULL;
@@ -212,6 +213,7 @@ JT_INLINE int jt_organize(struct jt_page *page, const struct jt_message *m, int 
 		result = jt_organize_into(page, m, epoch, number);
 		if (result >= 0)
 			return result;
+		closed = result == JT_PAGE_CLOSED ? epoch << 32 | number : ~0ULL;
 	}
 	return JT_REASON_CONTENDED;
 }

@@ -5,7 +5,7 @@
 # Whatever it was, the controller either says why it ends or goes on, and leaves
 # nothing behind. Half of the Ns are tried on host a, half on host b.
 #
-# FAULT_STEP=1 tries every allocation instead of a sample.
+# FAULT_STEP=1 tries with sanitizers every call instead of a sample.
 load lib
 load fault-lib
 
@@ -15,6 +15,7 @@ teardown() { test_end; }
 calls=bpf,socket,setsockopt,getsockopt,bind,listen,accept4,epoll_create1,epoll_ctl,timerfd_create
 calls+=,signalfd,dup,mkdir,statfs,sendmmsg,sendmsg,send,sendto,recv,recvmsg,mmap
 allocations=malloc,calloc,realloc
+asan=$top/build/asan/jitneyd
 
 # inject SIDE N - the Nth call from now on fails; 0: none
 inject() {
@@ -31,7 +32,7 @@ failed_call() {
 	tail -c +17 "$work/$1.fail" | tr -d '\0'
 }
 
-# start_faulty SIDE CALLS FLAG... - a controller with sanitizers whose CALLS can fail
+# start_faulty SIDE CALLS FLAG... - $program, whose CALLS can fail
 start_faulty() {
 	local side=$1 calls=$2
 	shift 2
@@ -39,7 +40,7 @@ start_faulty() {
 	start "$side" "$side" timeout --foreground -s KILL 60 env LD_PRELOAD="$tools/fail.so" \
 		JT_FAIL_FILE="$work/$side.fail" JT_FAIL_CALLS="$calls" \
 		ASAN_OPTIONS=verify_asan_link_order=0:detect_leaks=1:exitcode=99 \
-		"$top/build/asan/jitneyd" --name="$side" --uplink=uplink --socket="$work/$side.sock" \
+		"$program" --name="$side" --uplink=uplink --socket="$work/$side.sock" \
 		--pin="$pins/$side" "$@"
 }
 
@@ -95,31 +96,39 @@ sweep() {
 	((n < 2000)) || fail "there is no end to the calls"
 }
 
+# sweep_both CALLS FIRST STEP - the same with two hosts at once
 sweep_both() {
-	local step=$2 a b
-	lab 1 1
-	sweep a "$1" 1 $((2 * step)) >"$work/sweep.a" 2>&1 &
+	local a b
+	sweep a "$1" "$2" $((2 * $3)) >"$work/sweep.a" 2>&1 &
 	a=$!
-	sweep b "$1" $((1 + step)) $((2 * step)) >"$work/sweep.b" 2>&1 &
+	sweep b "$1" $(($2 + $3)) $((2 * $3)) >"$work/sweep.b" 2>&1 &
 	b=$!
 	wait "$a" || echo "host a: $(<"$work/sweep.a")" >>"$work/wrong"
 	wait "$b" || echo "host b: $(<"$work/sweep.b")" >>"$work/wrong"
 	[[ ! -e $work/wrong ]] || fail "$(<"$work/wrong")"
 }
 
+# All starts are tried without sanitizers, which take their time, and some with them.
 @test "injected: a start of which one system call fails" {
-	sweep_both "$calls" 1
+	local call
+	lab 1 1
+	program=$bin/jitneyd
+	sweep_both "$calls" 1 1
 	# All kinds were met.
 	for call in bpf socket setsockopt bind listen epoll_create1 epoll_ctl timerfd_create signalfd \
 		dup mkdir statfs mmap; do
 		grep -q " $call\$" "$work/a.tried" "$work/b.tried" || fail "no $call was tried"
 	done
 	between "failures" "$(cat "$work/a.tried" "$work/b.tried" | wc -l)" 100 400
+	program=$asan
+	sweep_both "$calls" 3 "${FAULT_STEP:-9}"
 }
 
 @test "injected: a start of which one allocation fails" {
-	sweep_both "$allocations" "${FAULT_STEP:-5}"
-	between "failures" "$(cat "$work/a.tried" "$work/b.tried" | wc -l)" 30 2000
+	lab 1 1
+	program=$asan
+	sweep_both "$allocations" 1 "${FAULT_STEP:-9}"
+	between "failures" "$(cat "$work/a.tried" "$work/b.tried" | wc -l)" 20 2000
 }
 
 # --- failures of a controller that runs --------------------------------------------------
@@ -170,7 +179,7 @@ inject_into_rounds() {
 	inject b "$3"
 	round
 	echo "$1 $2 $(failed_call a) $3 $(failed_call b)" >>"$work/tried"
-	fine a && fine b || fail "round $1: call $2 of a ($(failed_call a)), $3 of b ($(failed_call b))"
+	{ fine a && fine b; } || fail "round $1: call $2 of a ($(failed_call a)), $3 of b ($(failed_call b))"
 }
 
 guests_are() {
@@ -194,6 +203,7 @@ whole_again() {
 		looks "$side" >"$work/$side.looks"
 		inject "$side" 0
 	done
+	program=$asan
 	start_faulty a "$calls" --guest=a1=vif-a1 "$(peer_flags a)" "$(remote_flags a 1)"
 	start_faulty b "$allocations" --guest=b1=vif-b1 "$(peer_flags b)" "$(remote_flags b 1)"
 	for side in a b; do

@@ -290,7 +290,8 @@ watching() {
 
 watch() {
 	local name=$1 filter=${2:-} port=${3:-to-a}
-	start "$name" w tcpdump -Z root -i "$port" -B 65536 --immediate-mode -s 0 -w "$work/$name.pcap" \
+	# A slot of its ring has room for the snapshot: a short one makes many slots.
+	start "$name" w tcpdump -Z root -i "$port" -B 65536 --immediate-mode -s 2048 -w "$work/$name.pcap" \
 		"$filter"
 	until_true 10 watching "$name" || fail "tcpdump does not start: $(<"$work/$name.err")"
 }

@@ -288,7 +288,7 @@ request() {
 	lab 1 1
 	start_pair
 	for family in 4 6; do
-		for ((n = 1; n <= 100; n++)); do
+		for ((n = 1; n <= 25; n++)); do
 			request "$family" "$n"
 		done >"$work/requests$family"
 		start "replies$family" a1 "$tools/jt-frames" listen eth0 --timeout=20 --ethertype="0x${type[family]}"
@@ -296,10 +296,10 @@ request() {
 	done
 	wake a1 b1
 	for family in 4 6; do
-		place a1 "$tools/jt-frames" send eth0 --file="$work/requests$family" --repeat=5 --gap=100
+		place a1 "$tools/jt-frames" send eth0 --file="$work/requests$family" --repeat=20 --gap=100
 		until_true 10 replies "$family" || fail "$(replied "$family" | wc -l) replies of 500"
 		equal "replies" "$(replied "$family" | rev | cut -c1-56 | rev)" \
-			"$(for n in 1 2 3 4 5; do rev "$work/requests$family" | cut -c1-56 | rev; done)"
+			"$(for ((n = 0; n < 20; n++)); do rev "$work/requests$family" | cut -c1-56 | rev; done)"
 	done
 	between "requests through the page" "$(total a messages)" 980 1010
 	between "replies through the page" "$(total b messages)" 980 1010
@@ -597,7 +597,7 @@ mode() {
 	equal "banks" "$(ask a page '.page.banks | length')" 8
 	exchange a1 b1 40000 --sizes=0-512 --window=2048 --sendmmsg=32
 	unwatch wire
-	carried a 38000
+	carried a 20000 # it is a small page: a busy machine lets it run full
 	between "swaps at the threshold" "$(ask a cycle .cycle.swaps.threshold)" 20 100000
 	between "frames larger than 2 KiB" "$(watched wire frames 'greater 2100')" 100 100000
 	equal "frames larger than the MTU" "$(watched wire frames 'greater 3015')" 0

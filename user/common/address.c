@@ -6,19 +6,6 @@
 
 #include "common/address.h"
 
-size_t jt_address_size(uint16_t family)
-{
-	switch (family) {
-	case JT_FAMILY_MAC:
-		return 6;
-	case JT_FAMILY_IPV4:
-		return 4;
-	case JT_FAMILY_IPV6:
-		return 16;
-	}
-	return 0;
-}
-
 struct jt_address jt_address_make(uint16_t family, uint16_t scope, const void *bytes)
 {
 	struct jt_address a = { .family = family, .scope = scope };

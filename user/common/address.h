@@ -3,12 +3,9 @@
 #ifndef JITNEY_ADDRESS_H
 #define JITNEY_ADDRESS_H
 
-#include <jitney/abi.h>
+#include <jitney/hello.h>
 
 #define JT_ADDRESS_TEXT 48
-
-/* Bytes of an address of this family, 0 if there is no such family. */
-size_t jt_address_size(uint16_t family);
 
 /* Build a key. @bytes: jt_address_size() bytes, network order. */
 struct jt_address jt_address_make(uint16_t family, uint16_t scope, const void *bytes);

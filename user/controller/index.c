@@ -15,11 +15,15 @@ int jt_index_refresh(struct jt_index *index, int map)
 	struct jt_address key, *previous = NULL;
 	struct jt_index_entry *bigger;
 	size_t room = index->count;
+	int err = 0;
 
 	if (!index->stale)
 		return 0;
 	index->count = 0;
-	while (index->count < JT_ADDRESSES_MAX && !bpf_map_get_next_key(map, previous, &key)) {
+	while (index->count < JT_ADDRESSES_MAX) {
+		err = bpf_map_get_next_key(map, previous, &key);
+		if (err)
+			break;
 		if (index->count >= room || !index->entries) {
 			room = room ? 2 * room : 64;
 			bigger = realloc(index->entries, room * sizeof(*bigger));
@@ -32,16 +36,21 @@ int jt_index_refresh(struct jt_index *index, int map)
 			index->count++;
 		previous = &key;
 	}
-	qsort(index->entries, index->count, sizeof(*index->entries), compare);
+	if (index->entries)
+		qsort(index->entries, index->count, sizeof(*index->entries), compare);
+	if (err && err != -ENOENT)
+		return err;
 	index->stale = false;
 	return 0;
 }
 
 const struct jt_place *jt_index_find(const struct jt_index *index, const struct jt_address *a)
 {
-	const struct jt_index_entry *e =
-		bsearch(a, index->entries, index->count, sizeof(*index->entries), compare);
+	const struct jt_index_entry *e;
 
+	if (!index->entries)
+		return NULL;
+	e = bsearch(a, index->entries, index->count, sizeof(*index->entries), compare);
 	return e ? &e->place : NULL;
 }
 

@@ -23,7 +23,7 @@ static const char *set_uplink(struct jt_options *o, const char *value)
 
 static const char *set_name(struct jt_options *o, const char *value)
 {
-	return jt_value_text(value, o->name, sizeof(o->name));
+	return jt_value_name(value, strlen(value), o->name);
 }
 
 /* Make room for one more entry behind `count`. Return: it, or NULL. */
@@ -385,6 +385,8 @@ static void options_default(struct jt_options *o)
 		.socket = strdup(SOCKET_DEFAULT),
 	};
 	gethostname(o->name, sizeof(o->name) - 1);
+	if (!jt_name_sound(o->name))
+		snprintf(o->name, sizeof(o->name), "jitney");
 }
 
 void jt_options_read(struct jt_options *o, int argc, char **argv)

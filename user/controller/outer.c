@@ -107,8 +107,18 @@ void jt_outer_write(struct jt_controller *c, uint32_t peer, int type, uint8_t *a
 		write_ipv6(c, p, network, length);
 }
 
-const struct jt_frame_header *jt_outer_read(const struct jt_controller *c, const uint8_t *frame,
-					    uint32_t length, struct jt_address *from)
+static const uint8_t *take_header(struct jt_cursor *at, struct jt_frame_header *out)
+{
+	const void *header = jt_take(at, sizeof(*out));
+
+	if (!header)
+		return NULL;
+	memcpy(out, header, sizeof(*out));
+	return (const uint8_t *)header + sizeof(*out);
+}
+
+const uint8_t *jt_outer_read(const struct jt_controller *c, const uint8_t *frame, uint32_t length,
+			     struct jt_address *from, struct jt_frame_header *header)
 {
 	struct jt_cursor at = { .pos = frame, .end = frame + length };
 	const struct jt_eth *eth = jt_take(&at, sizeof(*eth));
@@ -119,7 +129,7 @@ const struct jt_frame_header *jt_outer_read(const struct jt_controller *c, const
 		return NULL;
 	if (eth->type == c->datapath.page.control->ethertype) {
 		*from = jt_address_make(JT_FAMILY_MAC, JT_SCOPE_PEER, eth->source);
-		return jt_take(&at, sizeof(struct jt_frame_header));
+		return take_header(&at, header);
 	}
 	if (eth->type == htons(JT_ETH_IPV4)) {
 		ip4 = jt_take(&at, sizeof(*ip4));
@@ -134,5 +144,5 @@ const struct jt_frame_header *jt_outer_read(const struct jt_controller *c, const
 	}
 	if (!jt_take(&at, sizeof(struct jt_udp)))
 		return NULL;
-	return jt_take(&at, sizeof(struct jt_frame_header));
+	return take_header(&at, header);
 }

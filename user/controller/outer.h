@@ -16,11 +16,12 @@ uint32_t jt_outer_head(uint16_t family);
 void jt_outer_write(struct jt_controller *c, uint32_t peer, int type, uint8_t *at, uint32_t end);
 
 /*
- * Find the Jitney header of a frame that was received.
+ * Find the Jitney header of a frame that was received. It lies where it lies, at
+ * any address: take a copy.
  * @from: out: the outer source
- * Return: the header, or NULL if this is no Jitney frame or is cut off.
+ * Return: what follows the header, or NULL if this is no Jitney frame or is cut off.
  */
-const struct jt_frame_header *jt_outer_read(const struct jt_controller *c, const uint8_t *frame,
-					    uint32_t length, struct jt_address *from);
+const uint8_t *jt_outer_read(const struct jt_controller *c, const uint8_t *frame, uint32_t length,
+			     struct jt_address *from, struct jt_frame_header *header);
 
 #endif

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include <jitney/hello.h>
 #include "common/log.h"
 #include "controller/outer.h"
 #include "controller/peers.h"
@@ -239,20 +240,6 @@ bool jt_peers_tick(struct jt_controller *c, uint64_t now)
 	return waiting;
 }
 
-static bool address_sound(const struct jt_hello_address *a)
-{
-	static const uint8_t zero[16];
-	uint16_t family = ntohs(a->family);
-	size_t size = jt_address_size(family);
-
-	if (!size || a->zero || memcmp(a->bytes + size, zero, sizeof(zero) - size) ||
-	    !memcmp(a->bytes, zero, size))
-		return false;
-	if (family == JT_FAMILY_MAC)
-		return !(a->bytes[0] & 1);
-	return family == JT_FAMILY_IPV4 ? a->bytes[0] < 224 : a->bytes[0] != 0xff;
-}
-
 static void learn(struct jt_controller *c, uint32_t id, const struct jt_hello *hello,
 		  const uint8_t *body)
 {
@@ -264,31 +251,13 @@ static void learn(struct jt_controller *c, uint32_t id, const struct jt_hello *h
 	uint32_t i;
 
 	for (i = 0; i < ntohs(hello->addresses); i++) {
-		memcpy(&entry, body + sizeof(*hello) + i * sizeof(entry), sizeof(entry));
+		entry = jt_hello_address(body, i);
 		a = jt_address_make(ntohs(entry.family), JT_SCOPE_GUEST, entry.bytes);
 		known = jt_index_find(&c->index, &a);
 		/* What is configured, or ours, is not for others to say. */
 		if (!known || (known->kind == JT_PLACE_PEER && known->flags & JT_PLACE_LEARNED))
 			jt_place_set(c, &a, &place);
 	}
-}
-
-static bool hello_sound(const struct jt_frame_header *h, const struct jt_hello *hello,
-			const uint8_t *body)
-{
-	struct jt_hello_address entry;
-	uint32_t i, n = ntohs(hello->addresses);
-
-	if (ntohs(h->length) != sizeof(*hello) + n * sizeof(entry) || hello->zero ||
-	    hello->op < JT_HELLO_PROBE || hello->op > JT_HELLO_BYE || !*hello->name ||
-	    hello->name[JT_NAME_SIZE - 1] || !h->session || (n && hello->op != JT_HELLO_ANNOUNCE))
-		return false;
-	for (i = 0; i < n; i++) {
-		memcpy(&entry, body + sizeof(*hello) + i * sizeof(entry), sizeof(entry));
-		if (!address_sound(&entry))
-			return false;
-	}
-	return true;
 }
 
 /* A machine that nobody named says hello. Return: its id or negative errno. */
@@ -346,12 +315,7 @@ void jt_peers_hello(struct jt_controller *c, int id, const struct jt_address *fr
 
 	if (id >= 0)
 		reasons = c->datapath.peers[id].reasons;
-	if (ntohs(h->length) < sizeof(hello)) {
-		__sync_fetch_and_add(&reasons[JT_REASON_HELLO_BAD], 1);
-		return;
-	}
-	memcpy(&hello, body, sizeof(hello));
-	if (!hello_sound(h, &hello, body)) {
+	if (!jt_hello_read(h, body, &hello)) {
 		__sync_fetch_and_add(&reasons[JT_REASON_HELLO_BAD], 1);
 		return;
 	}

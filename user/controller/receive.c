@@ -104,24 +104,24 @@ static void take_apart(struct jt_controller *c, uint32_t peer, const uint8_t *re
 void jt_receive_frame(struct jt_controller *c, const uint8_t *frame, uint32_t length)
 {
 	struct jt_address from;
-	const struct jt_frame_header *h = jt_outer_read(c, frame, length, &from);
+	struct jt_frame_header h;
+	const uint8_t *body = jt_outer_read(c, frame, length, &from, &h);
 	const struct jt_place *place;
-	const uint8_t *body = (const uint8_t *)(h + 1);
 	uint32_t room;
 
-	if (!h || jt_index_refresh(&c->index, c->datapath.maps[JT_MAP_addresses]))
+	if (!body || jt_index_refresh(&c->index, c->datapath.maps[JT_MAP_addresses]))
 		return;
 	room = length - (uint32_t)(body - frame);
-	if (ntohs(h->length) > room)
+	if (ntohs(h.length) > room)
 		return; /* the uplink program has let none such through */
 	if (c->capture.watch.fd >= 0)
 		jt_capture_frame(c, JT_CAPTURE_RECEIVED, frame, length);
 	place = jt_index_find(&c->index, &from);
-	if ((h->version_type & 0xf) == JT_FRAME_HELLO)
+	if ((h.version_type & 0xf) == JT_FRAME_HELLO)
 		jt_peers_hello(c, place && place->kind == JT_PLACE_PEER ? (int)place->id : -1,
-			       &from, h, body);
+			       &from, &h, body);
 	else if (place && place->kind == JT_PLACE_PEER)
-		take_apart(c, place->id, body, ntohs(h->length));
+		take_apart(c, place->id, body, ntohs(h.length));
 }
 
 void jt_receive_count(struct jt_controller *c)

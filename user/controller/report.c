@@ -235,7 +235,7 @@ static json_t *guest(struct jt_controller *c, uint32_t id)
 	set_bool(o, "strict", g->flags & JT_GUEST_STRICT);
 	set_number(o, "messages", g->messages);
 	set_number(o, "bytes", g->bytes);
-	set_number(o, "offered", g->offered);
+	set_number(o, "offered", jt_guest_offered(g));
 	set_number(o, "delivered", g->delivered);
 	set_number(o, "delivered_bytes", g->delivered_bytes);
 	set_number(o, "interval_ns", g->interval_ns);

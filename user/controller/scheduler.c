@@ -13,13 +13,19 @@
 const char *const jt_swap_names[] = { "threshold", "cycle", "flush", "writer" };
 _Static_assert(JT_ARRAY_SIZE(jt_swap_names) == JT_SWAP_COUNT, "a name for every trigger");
 
+uint64_t jt_guest_offered(const struct jt_guest *g)
+{
+	return JT_READ(g->messages) + JT_READ(g->reasons[JT_REASON_CUT_THROUGH]) +
+	       JT_READ(g->reasons[JT_REASON_PAGE_FULL]) + JT_READ(g->reasons[JT_REASON_PEER_DOWN]);
+}
+
 /* What guest @i did since the last time, as T_i and D_i. */
 static void measure_guest(struct jt_controller *c, uint32_t i, uint64_t elapsed,
 			  struct jt_cycle_sums *sums)
 {
 	struct jt_scheduler *s = &c->scheduler;
 	struct jt_guest *g = &c->datapath.guests[i];
-	uint64_t offered = JT_READ(g->offered), writes = JT_READ(g->writes);
+	uint64_t offered = jt_guest_offered(g), writes = JT_READ(g->writes);
 	uint64_t writes_ns = JT_READ(g->writes_ns), interval;
 
 	if (writes != s->writes[i])

@@ -30,4 +30,7 @@ int jt_scheduler_timeout(struct jt_controller *c);
 
 extern const char *const jt_swap_names[];
 
+/* Messages of a guest that the page was for, taken aboard or not: T is measured by them. */
+uint64_t jt_guest_offered(const struct jt_guest *g);
+
 #endif
