@@ -32,7 +32,7 @@ struct jt_frame_header {
 	__u32 sequence;	   /* be: counts data frames to this peer; 0 in a hello */
 	__u16 guest;	   /* be: hint: the receiver's only guest, or JT_GUEST_MANY */
 	__u16 session;	   /* be: drawn at random when a controller starts, never 0 */
-};
+} __attribute__((packed, aligned(2))); /* it follows 14 bytes of Ethernet */
 #define JT_GUEST_MANY 0xffff
 
 #define JT_RECORD_SPECIAL 31U

@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+# shellcheck disable=SC2154 # what lib.bash sets
 #
 # With Jitney attached, everything that it does not carry works as before.
 
@@ -202,7 +203,7 @@ heard_all() {
 		"UDP6-DATAGRAM:[ff02::7777%eth0]:9001"; do
 		case $to in
 		*239*) group=UDP4-RECV:9001,ip-add-membership=239.7.7.7:eth0 ;;
-		*ff02*) group=UDP6-RECV:9001,ipv6-join-group=[ff02::7777]:eth0 ;;
+		*ff02*) group="UDP6-RECV:9001,ipv6-join-group=[ff02::7777]:eth0" ;;
 		*) group=UDP4-RECV:9001 ;;
 		esac
 		hear near a2 "$group"
@@ -233,4 +234,26 @@ vxlan_add() {
 	reaches a1 10.99.0.2
 	head -c 5000000 /dev/urandom >"$work/file"
 	file_sent a1 b1 10.99.0.2
+}
+
+# start_routed SIDE - a controller whose peer is a router away.
+start_routed() {
+	local far
+	far=$(other "$1")
+	start_controller "$1" --udp --guest="${1}1=vif-${1}1,ip=$(lab_ipv4 "${1}1"),ip=$(lab_ipv6 "${1}1")" \
+		--peer="$far=10.78.$(lab_side_number "$far").2" --remote="$(lab_ipv4 "${far}1")=$far" \
+		--remote="$(lab_ipv6 "${far}1")=$far"
+}
+
+@test "pings arrive between routed hosts, too, in the company of other messages" {
+	export LAB_ROUTED=1 # what the lab looks at
+	lab 1 1
+	start_routed a
+	start_routed b
+	load_begin a1 b1 20000 5000
+	until_true 10 pings a1 "$(lab_ipv4 b1)" || fail "no pings: $(<"$work/ping")"
+	until_true 10 pings a1 "$(lab_ipv6 b1)" || fail "no pings over IPv6: $(<"$work/ping")"
+	load_end a1 b1
+	equal "lost" "$(lost a1 b1)" 0
+	equal "dropped" "$(total a dropped) $(total b dropped)" "0 0"
 }

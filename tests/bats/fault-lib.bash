@@ -1,5 +1,6 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+# shellcheck disable=SC2154 # what lib.bash and a lab set
 #
 # What the tests of faults, of hostile frames and of a drop-in share besides lib:
 #

@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+# shellcheck disable=SC2154 # what lib.bash sets
 #
 # What breaks while messages travel: no hang, no message altered, each loss counted,
 # connectivity stays, and nothing is left behind.

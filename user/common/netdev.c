@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include <errno.h>
+#include <linux/neighbour.h>
+#include <linux/rtnetlink.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 
+#include <netlink/attr.h>
+#include <netlink/msg.h>
 #include <netlink/netlink.h>
 #include <netlink/route/link.h>
 #include <netlink/route/neighbour.h>
@@ -205,4 +210,52 @@ int jt_netdev_route(uint32_t ifindex, const struct jt_address *dest, struct jt_a
 	if (sock)
 		nl_socket_free(sock);
 	return err;
+}
+
+struct behind {
+	uint32_t ifindex;
+	unsigned int count; /* of MAC addresses */
+	uint8_t mac[6];
+};
+
+static int behind_message(struct nl_msg *msg, void *arg)
+{
+	struct nlmsghdr *header = nlmsg_hdr(msg);
+	const struct ndmsg *entry = nlmsg_data(header);
+	struct behind *b = arg;
+	struct nlattr *mac;
+
+	if (header->nlmsg_type != RTM_NEWNEIGH || entry->ndm_family != AF_BRIDGE ||
+	    (uint32_t)entry->ndm_ifindex != b->ifindex || entry->ndm_state & NUD_PERMANENT)
+		return NL_OK;
+	mac = nlmsg_find_attr(header, sizeof(*entry), NDA_LLADDR);
+	if (!mac || nla_len(mac) != sizeof(b->mac))
+		return NL_OK;
+	/* The same one may be there once for each VLAN. */
+	if (!b->count || memcmp(b->mac, nla_data(mac), sizeof(b->mac)))
+		b->count++;
+	memcpy(b->mac, nla_data(mac), sizeof(b->mac));
+	return NL_OK;
+}
+
+int jt_netdev_behind(uint32_t ifindex, uint8_t mac[6])
+{
+	struct ndmsg all = { .ndm_family = AF_BRIDGE };
+	struct nl_sock *sock = netlink_open();
+	struct behind b = { .ifindex = ifindex };
+	int err;
+
+	if (!sock)
+		return -ENOMEM;
+	nl_socket_modify_cb(sock, NL_CB_VALID, NL_CB_CUSTOM, behind_message, &b);
+	err = nl_send_simple(sock, RTM_GETNEIGH, NLM_F_DUMP, &all, sizeof(all));
+	if (err >= 0)
+		err = nl_recvmsgs_default(sock);
+	nl_socket_free(sock);
+	if (err < 0)
+		return netlink_errno(err);
+	if (b.count != 1)
+		return -ENOENT;
+	memcpy(mac, b.mac, sizeof(b.mac));
+	return 0;
 }

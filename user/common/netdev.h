@@ -38,4 +38,12 @@ void jt_netdev_watch_close(struct jt_netdev_watch *w);
 int jt_netdev_route(uint32_t ifindex, const struct jt_address *dest, struct jt_address *source,
 		    uint8_t mac[6]);
 
+/*
+ * jt_netdev_behind() - The MAC address that a bridge has seen behind its port
+ *
+ * Return: 0 with @mac set, -ENOENT if it knows none or several, or another
+ * negative errno.
+ */
+int jt_netdev_behind(uint32_t ifindex, uint8_t mac[6]);
+
 #endif

@@ -97,6 +97,26 @@ static const char *addresses_taken(struct jt_controller *c, const struct jt_gues
 	return NULL;
 }
 
+/*
+ * A guest that only listens may have spoken long before we came. Until it does
+ * again, only its bridge can say who it is.
+ */
+static void find_mac(struct jt_controller *c, uint32_t id, uint32_t ifindex)
+{
+	struct jt_place place = { .kind = JT_PLACE_GUEST, .id = id, .flags = JT_PLACE_LEARNED,
+				  .until_ns = JT_NEVER_STALE }, taken;
+	struct jt_guest *slot = &c->datapath.guests[id];
+	struct jt_address a;
+	uint8_t mac[6];
+
+	if (slot->mac || jt_netdev_behind(ifindex, mac))
+		return;
+	a = jt_address_make(JT_FAMILY_MAC, JT_SCOPE_GUEST, mac);
+	if (bpf_map_lookup_elem(c->datapath.maps[JT_MAP_addresses], &a, &taken) &&
+	    !jt_place_set(c, &a, &place))
+		memcpy(&slot->mac, mac, sizeof(mac));
+}
+
 static const char *why_not(int err)
 {
 	switch (err) {
@@ -152,6 +172,7 @@ int jt_guest_add(struct jt_controller *c, const struct jt_guest_spec *spec, cons
 		c->guest_limit = (uint32_t)id + 1;
 	err = set_addresses(c, (uint32_t)id, wrong);
 	if (!err) {
+		find_mac(c, (uint32_t)id, dev.ifindex);
 		err = guest_attach(c, (uint32_t)id, &dev);
 		*wrong = why_not(err);
 	}

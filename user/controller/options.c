@@ -3,6 +3,7 @@
 #include <ini.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/address.h"
@@ -310,10 +311,13 @@ static const char *set_config(struct jt_options *o, const char *value)
 {
 	static struct config_read c;
 	static char text[512];
+	struct stat file;
 	int line;
 
 	if (o->depth)
 		return "a configuration file can't name another one";
+	if (stat(value, &file) || S_ISDIR(file.st_mode))
+		return "can't be read";
 	c = (struct config_read){ .options = o };
 	o->depth++;
 	line = ini_parse(value, config_line, &c);

@@ -181,7 +181,8 @@ void jt_peers_probe(struct jt_controller *c, uint32_t id)
 
 	if (id >= c->peer_limit || !p->used)
 		return;
-	if (!p->reachable)
+	/* One that is silent may have got another next hop. */
+	if (!p->reachable || !jt_peer_alive(c, id, jt_env_now()))
 		resolve(c, id);
 	p->probed_ns = jt_env_now();
 	p->probe_messages = c->datapath.peers[id].sent_messages;
@@ -299,7 +300,12 @@ static void heard(struct jt_controller *c, uint32_t id, const struct jt_frame_he
 	p->heard_ns = now;
 	p->expires_ns = now + JT_PLACE_EXPIRES_NS;
 	p->silent = false;
-	JT_WRITE(slot->alive_until_ns, hello->op == JT_HELLO_BYE ? 0 : now + JT_PEER_ALIVE_NS);
+	/* Nothing comes aboard for who is heard and can't be answered yet. */
+	if (!p->reachable)
+		resolve(c, id);
+	JT_WRITE(slot->alive_until_ns,
+		 hello->op == JT_HELLO_BYE || !p->reachable || !c->uplink.up ?
+			 0 : now + JT_PEER_ALIVE_NS);
 	if (hello->op != JT_HELLO_REPLY)
 		return;
 	if (p->probe_messages > p->confirmed)

@@ -7,7 +7,10 @@
 #define BATCH 64
 #define BATCHES_MAX 16 /* then other work gets its turn */
 
-/* Where the messages of one template go; found once per template and frame. */
+/*
+ * Where the messages of one template go; found once per template and frame, but for
+ * Ethernet ones.
+ */
 struct route {
 	struct jt_guest *guest;
 	const uint8_t *mac; /* to put into the packet, or NULL */
@@ -15,7 +18,21 @@ struct route {
 	bool known;
 };
 
-static struct jt_address template_address(const struct jt_template *t, bool source)
+/* Behind an Ethernet template each message brings an IP header of its own. */
+static struct jt_address payload_address(const struct jt_found *m, const struct jt_template *t,
+					 bool source)
+{
+	if (t->u.ethernet.ethertype == htons(JT_ETH_IPV4))
+		return jt_address_make(JT_FAMILY_IPV4, JT_SCOPE_GUEST,
+				       m->payload + (source ? offsetof(struct jt_ipv4, source) :
+							      offsetof(struct jt_ipv4, dest)));
+	return jt_address_make(JT_FAMILY_IPV6, JT_SCOPE_GUEST,
+			       m->payload + (source ? offsetof(struct jt_ipv6, source) :
+						      offsetof(struct jt_ipv6, dest)));
+}
+
+static struct jt_address ip_address(const struct jt_found *m, const struct jt_template *t,
+				    bool source)
 {
 	if (t->kind == JT_TEMPLATE_UDP4)
 		return jt_address_make(JT_FAMILY_IPV4, JT_SCOPE_GUEST,
@@ -23,14 +40,15 @@ static struct jt_address template_address(const struct jt_template *t, bool sour
 	if (t->kind == JT_TEMPLATE_UDP6)
 		return jt_address_make(JT_FAMILY_IPV6, JT_SCOPE_GUEST,
 				       source ? t->u.udp6.source : t->u.udp6.dest);
-	return jt_address_make(JT_FAMILY_MAC, JT_SCOPE_GUEST, source ? t->source_mac : t->dest_mac);
+	return payload_address(m, t, source);
 }
 
 /* A source must not be a guest of ours, nor known to be behind another peer. */
-static bool source_sound(struct jt_controller *c, const struct jt_template *t, uint32_t peer)
+static bool source_sound(struct jt_controller *c, const struct jt_found *m,
+			 const struct jt_template *t, uint32_t peer)
 {
 	struct jt_address mac = jt_address_make(JT_FAMILY_MAC, JT_SCOPE_GUEST, t->source_mac);
-	struct jt_address ip = template_address(t, true);
+	struct jt_address ip = ip_address(m, t, true);
 	const struct jt_place *places[2] = { jt_index_find(&c->index, &mac),
 					     jt_index_find(&c->index, &ip) };
 	int i;
@@ -49,14 +67,14 @@ static struct route route_find(struct jt_controller *c, const struct jt_found *m
 	struct jt_template t;
 
 	jt_template_load(&t, m->bytes, m->template_size);
-	if (!source_sound(c, &t, peer)) {
+	if (!source_sound(c, m, &t, peer)) {
 		r.reason = JT_REASON_SOURCE_BAD;
 		return r;
 	}
 	a = jt_address_make(JT_FAMILY_MAC, JT_SCOPE_GUEST, t.dest_mac);
 	place = jt_index_find(&c->index, &a);
 	if (!place) {
-		a = template_address(&t, false);
+		a = ip_address(m, &t, false);
 		place = jt_index_find(&c->index, &a);
 		if (place && place->kind == JT_PLACE_GUEST)
 			r.mac = (const uint8_t *)&c->datapath.guests[place->id].mac;
@@ -90,7 +108,7 @@ static void take_apart(struct jt_controller *c, uint32_t peer, const uint8_t *re
 	while ((found = jt_walk_next(&w, &m)) > 0) {
 		c->datapath.peers[peer].received_messages++;
 		r = route_of(routes, &m);
-		if (!r->known)
+		if (!r->known || m.bytes[0] == JT_TEMPLATE_ETHERNET)
 			*r = route_find(c, &m, peer);
 		if (r->guest)
 			jt_deliver_add(&c->deliver, &m, r->guest, r->mac);
