@@ -315,21 +315,41 @@ has_address() {
 	addresses_of "$1" | grep -q "$2"
 }
 
+# hellos_of_strangers COUNT - each with a MAC and a name of its own.
+hellos_of_strangers() {
+	local i mac name line
+	line=$(hello op=03 from=02:98:aa:bb:cc:dd name=73aabbcc)
+	for ((i = 0; i < $1; i++)); do
+		printf -v mac '%08x' "$i"
+		printf -v name '3%d3%d3%d' $((i / 100)) $((i / 10 % 10)) $((i % 10))
+		line=${line/0298????????/0298$mac}
+		echo "${line/73aabbcc/73$name}"
+	done
+}
+
+# hellos_with_addresses COUNT - of peer b, with 64 different IPv4 addresses each.
+hellos_with_addresses() {
+	local i j line entry entries
+	line=$(hello op=03 count=64 "entries=$(zeros 1280)")
+	for ((i = 0; i < $1; i++)); do
+		entries=
+		for ((j = 0; j < 64; j++)); do
+			printf -v entry '000400000b%06x%024d' $((i * 64 + j)) 0
+			entries+=$entry
+		done
+		echo "${line:0:-2560}$entries"
+	done
+}
+
 @test "strangers by the hundred, and more addresses than fit" {
-	local i j
 	begin --discover
-	for ((i = 0; i < 600; i++)); do
-		hello op=03 "from=02:98:00:00:$(printf '%02x:%02x' $((i / 256)) $((i % 256)))" \
-			"name=73$(printf '%03d' "$i" | od -An -tx1 | tr -d ' \n')"
-	done >"$work/strangers" # at once: those that are silent are forgotten
+	# At once: those that are silent are forgotten.
+	hellos_of_strangers 600 >"$work/strangers"
+	equal "different" "$(sort -u "$work/strangers" | wc -l)" 600
 	inject <"$work/strangers"
 	settled
 	between "peers" "$(ask a peers '.peers | length')" 3 511
-	for ((i = 0; i < 260; i++)); do
-		hello op=03 count=64 "entries=$(for ((j = 0; j < 64; j++)); do
-			printf '000400000b%02x%04x%024d' $((i / 256)) $((i % 256 * 256 + j)) 0
-		done)"
-	done >"$work/many"
+	hellos_with_addresses 260 >"$work/many"
 	inject <"$work/many"
 	settled
 	answers a

@@ -68,7 +68,7 @@ carried() {
 			--tos=$((i * 8)) --ttl=$((64 + i)) --first-flow=$((i * 4))
 	done
 	for i in 1 2 3 4; do
-		finish "a$i-out" 60
+		finish "a$i-out" 60 || fail "a$i: $(cat "$work/a$i-out" "$work/a$i-out.err")"
 		sent=$((sent + $(report "a$i-out" .sent)))
 	done
 	for guest in b1 b2; do
@@ -388,7 +388,7 @@ static() {
 		wake_or_not "$family"
 		before=$(total a messages)
 		receive "got$family" b1 --flows=1
-		transmit "sent$family" a1 "$(destinations b1 7000 | sed -n "$((family / 2 - 1))p")" --count=2000 --window=128
+		transmit "sent$family" a1 "$(destinations b1 7000 | sed -n "$((family / 2 - 1))p")" --count=4000 --window=128
 		finish "sent$family"
 		finish "got$family"
 		intact "got$family"
@@ -406,14 +406,14 @@ wake_or_not() {
 @test "path: static peers: --remote by IPv4, by IPv6 and by MAC" {
 	lab 1 1
 	static --remote="$(lab_ipv4 b1)=b"
-	between "IPv4 by IPv4" "$in4" 1800 2100
+	between "IPv4 by IPv4" "$in4" 1000 4100
 	equal "IPv6 by IPv4" "$in6" 0
 	static --remote="$(lab_ipv6 b1)=b"
 	equal "IPv4 by IPv6" "$in4" 0
-	between "IPv6 by IPv6" "$in6" 1800 2100
+	between "IPv6 by IPv6" "$in6" 1000 4100
 	static --remote="$(lab_mac b1)=b"
-	between "IPv4 by MAC" "$in4" 1800 2100
-	between "IPv6 by MAC" "$in6" 1800 2100
+	between "IPv4 by MAC" "$in4" 1000 4100
+	between "IPv6 by MAC" "$in6" 1000 4100
 	static
 	equal "without --remote" "$in4+$in6" 0+0
 }
@@ -616,6 +616,7 @@ mode() {
 	equal "settings" "$(ask a status '.page | [.page_size, .threshold, .small] | join(" ")') $(ask a cycle .cycle.length_ns)" \
 		"131072 70 100 3000000"
 	equal "strict guest" "$(ask a guests '.guests[] | "\(.name) \(.mac) \(.strict)"')" "one $(lab_mac a1) true"
+	wake a1 b1
 	exchange a1 b1 2000
 	carried a 1800
 	exchange a2 b1 2000
@@ -623,6 +624,7 @@ mode() {
 
 	"$bin/jitney" --socket "$work/a.sock" guest add "two=vif-a2,mac=$(lab_mac a2)"
 	equal "guests" "$(ask a guests '[.guests[].name] | join(" ")')" "one two"
+	wake a1 b1
 	exchange a2 b1 2000
 	between "messages of the new guest" "$(ask a guests '.guests[] | select(.name == "two") | .messages')" 1800 2100
 	"$bin/jitney" --socket "$work/a.sock" guest del two
@@ -690,9 +692,11 @@ swaps() {
 @test "path: --small: larger messages pass" {
 	lab 1 1
 	start_pair --small=128
+	wake a1 b1
 	exchange a1 b1 2000 --size=128
 	carried a 1900
 	equal "larger ones" "$(passed a a1 too_large)" 0
+	wake a1 b1
 	exchange a1 b1 2000 --size=129
 	between "larger ones" "$(passed a a1 too_large)" 1900 2010
 	between "messages" "$(total a messages)" 1900 2150
