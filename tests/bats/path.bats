@@ -68,7 +68,9 @@ carried() {
 			--tos=$((i * 8)) --ttl=$((64 + i)) --first-flow=$((i * 4))
 	done
 	for i in 1 2 3 4; do
-		finish "a$i-out" 60 || fail "a$i: $(cat "$work/a$i-out" "$work/a$i-out.err")"
+		finish "a$i-out" 60 || fail "a$i: $(cat "$work/a$i-out" "$work/a$i-out.err")" \
+			"$(ask b drops '.drops[] | "\(.reason) \(.count)"')"\
+			"$(place b1 nstat -asz UdpRcvbufErrors) $(place b2 nstat -asz Udp6RcvbufErrors UdpRcvbufErrors)"
 		sent=$((sent + $(report "a$i-out" .sent)))
 	done
 	for guest in b1 b2; do

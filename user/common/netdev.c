@@ -139,9 +139,9 @@ int jt_netdev_watch_fd(const struct jt_netdev_watch *w)
 	return nl_socket_get_fd(w->sock);
 }
 
-void jt_netdev_watch_read(struct jt_netdev_watch *w)
+int jt_netdev_watch_read(struct jt_netdev_watch *w)
 {
-	nl_recvmsgs_default(w->sock);
+	return nl_recvmsgs_default(w->sock) == -NLE_NOMEM ? -ENOBUFS : 0;
 }
 
 void jt_netdev_watch_close(struct jt_netdev_watch *w)

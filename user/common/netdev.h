@@ -25,8 +25,11 @@ typedef void (*jt_netdev_changed)(void *owner, const struct jt_netdev *dev, bool
 /* Return: a watch, or NULL with errno set. Its owner closes it. */
 struct jt_netdev_watch *jt_netdev_watch_open(jt_netdev_changed changed, void *owner);
 int jt_netdev_watch_fd(const struct jt_netdev_watch *w);
-/* Call when the descriptor is readable; calls `changed` for each event. */
-void jt_netdev_watch_read(struct jt_netdev_watch *w);
+/*
+ * Call when the descriptor is readable; calls `changed` for each event.
+ * Return: 0, or -ENOBUFS if events were lost: ask for each device again.
+ */
+int jt_netdev_watch_read(struct jt_netdev_watch *w);
 void jt_netdev_watch_close(struct jt_netdev_watch *w);
 
 /*

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
 #include <sys/resource.h>
@@ -81,11 +82,6 @@ static void xsk_ready(struct jt_controller *c, struct jt_watch *w, uint32_t even
 	jt_receive_run(c);
 }
 
-static void netdev_ready(struct jt_controller *c, struct jt_watch *w, uint32_t events)
-{
-	jt_netdev_watch_read(c->netdev);
-}
-
 static void announce_ready(struct jt_controller *c, struct jt_watch *w, uint32_t events)
 {
 	uint64_t expired;
@@ -134,7 +130,7 @@ static void uplink_changed(struct jt_controller *c, const struct jt_netdev *dev,
 {
 	bool was_up = c->uplink.up, was_same;
 
-	if (gone && dev->ifindex == c->uplink.ifindex) {
+	if (gone && c->uplink.ifindex && (!dev->ifindex || dev->ifindex == c->uplink.ifindex)) {
 		jt_log("uplink %s is gone: all traffic goes the kernel's way", dev->name);
 		uplink_close(c);
 		c->uplink.up = false;
@@ -163,6 +159,29 @@ static void device_changed(void *owner, const struct jt_netdev *dev, bool gone)
 		uplink_changed(c, dev, gone);
 	else
 		jt_guests_device(c, dev, gone);
+}
+
+static void device_look(struct jt_controller *c, const char *name)
+{
+	struct jt_netdev dev = { 0 };
+	bool gone = jt_netdev_get(name, &dev) == -ENODEV;
+
+	snprintf(dev.name, sizeof(dev.name), "%s", name);
+	if (gone || dev.ifindex)
+		device_changed(c, &dev, gone);
+}
+
+static void netdev_ready(struct jt_controller *c, struct jt_watch *w, uint32_t events)
+{
+	uint32_t i;
+
+	if (!jt_netdev_watch_read(c->netdev))
+		return;
+	/* More happened than the socket could hold. */
+	device_look(c, c->options->uplink);
+	for (i = 0; i < c->guest_limit; i++)
+		if (c->guests[i].used)
+			device_look(c, c->guests[i].spec.interface);
 }
 
 static void control_fill(struct jt_controller *c)
@@ -334,6 +353,7 @@ static void linger(struct jt_controller *c)
 	jt_watch_close(c, &c->signal_watch); /* it stays readable */
 	while (jt_env_now() < end)
 		turn(c, LINGER_NS / 1000000 / 4);
+	jt_scheduler_flush(c); /* what a guest's last packet had just put aboard */
 }
 
 static void controller_stop(struct jt_controller *c)

@@ -81,6 +81,12 @@ struct jt_capture {
 	uint32_t missed;
 };
 
+/* What guests did that were removed since: totals never shrink. */
+struct jt_retired {
+	uint64_t messages, bytes, delivered;
+	__u64 reasons[JT_REASON_COUNT];
+};
+
 struct jt_controller {
 	const struct jt_options *options;
 	struct jt_datapath datapath;
@@ -101,7 +107,7 @@ struct jt_controller {
 	struct jt_peer_state peers[JT_PEERS_MAX];
 	uint32_t guest_limit, peer_limit; /* slots that were ever in use */
 	uint64_t started_ns;
-	uint64_t received_messages;
+	struct jt_retired retired;
 	uint16_t session;
 	int epoll;
 	bool stop;

@@ -146,6 +146,14 @@ static const char *guest_check(struct jt_controller *c, const struct jt_guest_sp
 
 static void guest_forget(struct jt_controller *c, uint32_t id)
 {
+	const struct jt_guest *slot = &c->datapath.guests[id];
+	int i;
+
+	c->retired.messages += slot->messages;
+	c->retired.bytes += slot->bytes;
+	c->retired.delivered += slot->delivered;
+	for (i = 0; i < JT_REASON_COUNT; i++)
+		c->retired.reasons[i] += slot->reasons[i];
 	jt_places_forget(c, JT_PLACE_GUEST, id);
 	memset(c->datapath.guests[id].name, 0, JT_NAME_SIZE);
 	c->guests[id].used = false;

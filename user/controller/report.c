@@ -118,49 +118,76 @@ static uint64_t swaps_total(const struct jt_scheduler *s)
 	return sum;
 }
 
-static json_t *totals(struct jt_controller *c)
+struct sums {
+	uint64_t messages, bytes, delivered, passed, dropped;
+	uint64_t sent_frames, sent_bytes, sent_messages;
+	uint64_t received_frames, received_bytes, received_messages, received_lost;
+};
+
+static void add_reasons(struct sums *s, const __u64 *reasons)
 {
-	uint64_t messages = 0, bytes = 0, delivered = 0, passed = 0, dropped = 0;
-	uint64_t frames = 0, sent = 0, sent_bytes = 0, in = 0, in_bytes = 0, in_messages = 0, lost = 0;
-	json_t *o = json_object();
+	s->passed += sum_kind(reasons, JT_KIND_pass);
+	s->dropped += sum_kind(reasons, JT_KIND_drop);
+}
+
+static void add_guests(struct jt_controller *c, struct sums *s)
+{
+	const struct jt_guest *g;
 	uint32_t i;
 
+	s->messages = c->retired.messages;
+	s->bytes = c->retired.bytes;
+	s->delivered = c->retired.delivered;
+	add_reasons(s, c->retired.reasons);
 	for (i = 0; i < c->guest_limit; i++) {
-		const struct jt_guest *g = &c->datapath.guests[i];
-
-		messages += g->messages;
-		bytes += g->bytes;
-		delivered += g->delivered;
-		passed += sum_kind(g->reasons, JT_KIND_pass);
-		dropped += sum_kind(g->reasons, JT_KIND_drop);
+		g = &c->datapath.guests[i];
+		if (!c->guests[i].used)
+			continue;
+		s->messages += g->messages;
+		s->bytes += g->bytes;
+		s->delivered += g->delivered;
+		add_reasons(s, g->reasons);
 	}
+}
+
+static void add_peers(struct jt_controller *c, struct sums *s)
+{
+	const struct jt_peer *p;
+	uint32_t i;
+
 	for (i = 0; i < c->peer_limit; i++) {
-		const struct jt_peer *p = &c->datapath.peers[i];
-
-		frames += p->sent_frames;
-		sent += p->sent_messages;
-		sent_bytes += p->sent_bytes;
-		in += p->received_frames;
-		in_bytes += p->received_bytes;
-		in_messages += p->received_messages;
-		lost += p->received_lost;
-		passed += sum_kind(p->reasons, JT_KIND_pass);
-		dropped += sum_kind(p->reasons, JT_KIND_drop);
+		p = &c->datapath.peers[i];
+		s->sent_frames += p->sent_frames;
+		s->sent_bytes += p->sent_bytes;
+		s->sent_messages += p->sent_messages;
+		s->received_frames += p->received_frames;
+		s->received_bytes += p->received_bytes;
+		s->received_messages += p->received_messages;
+		s->received_lost += p->received_lost;
+		add_reasons(s, p->reasons);
 	}
-	passed += sum_kind(c->datapath.page.control->reasons, JT_KIND_pass);
-	dropped += sum_kind(c->datapath.page.control->reasons, JT_KIND_drop);
-	set_number(o, "messages", messages);
-	set_number(o, "bytes", bytes);
-	set_number(o, "sent_frames", frames);
-	set_number(o, "sent_bytes", sent_bytes);
-	set_number(o, "sent_messages", sent);
-	set_number(o, "received_frames", in);
-	set_number(o, "received_bytes", in_bytes);
-	set_number(o, "received_messages", in_messages);
-	set_number(o, "received_lost", lost);
-	set_number(o, "delivered", delivered);
-	set_number(o, "passed", passed);
-	set_number(o, "dropped", dropped);
+}
+
+static json_t *totals(struct jt_controller *c)
+{
+	json_t *o = json_object();
+	struct sums s = { 0 };
+
+	add_guests(c, &s);
+	add_peers(c, &s);
+	add_reasons(&s, c->datapath.page.control->reasons);
+	set_number(o, "messages", s.messages);
+	set_number(o, "bytes", s.bytes);
+	set_number(o, "sent_frames", s.sent_frames);
+	set_number(o, "sent_bytes", s.sent_bytes);
+	set_number(o, "sent_messages", s.sent_messages);
+	set_number(o, "received_frames", s.received_frames);
+	set_number(o, "received_bytes", s.received_bytes);
+	set_number(o, "received_messages", s.received_messages);
+	set_number(o, "received_lost", s.received_lost);
+	set_number(o, "delivered", s.delivered);
+	set_number(o, "passed", s.passed);
+	set_number(o, "dropped", s.dropped);
 	set_number(o, "swaps", swaps_total(&c->scheduler));
 	return o;
 }

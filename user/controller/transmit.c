@@ -96,14 +96,14 @@ static void frame_sent(struct jt_controller *c, uint32_t id, const uint8_t *fram
 
 /* Where the records of a sealed extent end; 0: not settled yet. */
 static uint32_t frame_end(struct jt_controller *c, struct jt_extent *x, uint64_t word,
-			  uint8_t *frame, uint32_t head, bool late)
+			  uint8_t *frame, uint32_t head, uint64_t since_ns)
 {
 	uint32_t to = JT_EXTENT_OFFSET(word), end;
 	uint64_t committed;
 
 	if (jt_extent_settled(x, word, head))
 		return to;
-	if (!late)
+	if (jt_env_now() - since_ns <= SETTLE_NS)
 		return 0;
 	committed = JT_READ(x->committed);
 	end = jt_extent_salvage(frame, head, to, committed);
@@ -125,14 +125,13 @@ static bool extent_send(struct jt_controller *c, uint64_t epoch, uint32_t i)
 	uint8_t *frame = jt_page_frame(page, number);
 	uint64_t word = jt_extent_seal(x, (uint32_t)epoch);
 	uint32_t id = JT_EXTENT_PEER(word), head, end, messages;
-	bool late = jt_env_now() - drain->since_ns > SETTLE_NS;
 
 	if (id >= JT_PEERS_MAX)
 		return true; /* taken and never opened */
 	head = c->datapath.peers[id].head;
 	if (JT_EXTENT_OFFSET(word) <= head)
 		return true; /* opened and never written to */
-	end = frame_end(c, x, word, frame, head, late);
+	end = frame_end(c, x, word, frame, head, drain->since_ns);
 	if (!end)
 		return false;
 	messages = JT_COMMITTED_MESSAGES(JT_READ(x->committed));
