@@ -20,7 +20,7 @@ struct jt_vif {
 	const __u8 *end;
 	__u64 total;
 	struct jt_guest *guest;
-	__u64 now; /* coarse: a few ms old */
+	__u64 now;     /* coarse: a few ms old */
 	__u32 ifindex; /* in: the vif; out, for JT_SWITCH: where to */
 	bool tagged;
 	bool segmented; /* several datagrams in one packet */

@@ -132,26 +132,26 @@ JT_INLINE long jt_frame_load(struct jt_uplink *u, bool skb, void *to, __u64 leng
 	JT_OPAQUE(length);
 	length = (length & (max - 1)) + 1;
 	return skb ? bpf_skb_load_bytes(u->ctx, 0, to, length) :
-			bpf_xdp_load_bytes(u->ctx, 0, to, length);
+		     bpf_xdp_load_bytes(u->ctx, 0, to, length);
 }
 
 /* Copy a frame of at most max bytes into a record of type. Needs u and skb. */
-#define JT_FRAME_COPY(type, max)                                                  \
-	({                                                                        \
-		type *record = bpf_ringbuf_reserve(&frames, sizeof(type), 0);     \
-		__u64 length = u->total;                                          \
-		long err = -1;                                                    \
-		if (record) {                                                     \
-			JT_OPAQUE(length);                                        \
-			if (length && length <= (max))                            \
+#define JT_FRAME_COPY(type, max)                                                         \
+	({                                                                               \
+		type *record = bpf_ringbuf_reserve(&frames, sizeof(type), 0);            \
+		__u64 length = u->total;                                                 \
+		long err = -1;                                                           \
+		if (record) {                                                            \
+			JT_OPAQUE(length);                                               \
+			if (length && length <= (max))                                   \
 				err = jt_frame_load(u, skb, record->bytes, length, max); \
-			record->length = length;                                  \
-			if (err)                                                  \
-				bpf_ringbuf_discard(record, 0);                   \
-			else                                                      \
-				bpf_ringbuf_submit(record, 0);                    \
-		}                                                                 \
-		err;                                                              \
+			record->length = length;                                         \
+			if (err)                                                         \
+				bpf_ringbuf_discard(record, 0);                          \
+			else                                                             \
+				bpf_ringbuf_submit(record, 0);                           \
+		}                                                                        \
+		err;                                                                     \
 	})
 
 /* Hand a frame to the controller. @skb: known to the compiler at each call. */

@@ -174,7 +174,8 @@ JT_INLINE int jt_vif_work(struct jt_vif *v)
 	m.peer_id = JT_ROUTE_ID(route);
 	if (JT_ROUTE_KIND(route) == JT_PLACE_PEER)
 		return jt_to_peer(v, &m, &parsed);
-	if (JT_ROUTE_KIND(route) == JT_PLACE_GUEST && !v->segmented && parsed.length <= v->page.control->small)
+	if (JT_ROUTE_KIND(route) == JT_PLACE_GUEST && !v->segmented &&
+	    parsed.length <= v->page.control->small)
 		return jt_to_guest(v, m.peer_id);
 	return jt_pass(v, JT_REASON_NO_PEER);
 }

@@ -106,10 +106,10 @@ struct jt_template_ethernet {
 };
 
 struct jt_template {
-	__u8 kind;	/* enum jt_template_kind */
-	__u8 flags;	/* JT_TEMPLATE_* */
-	__u8 tos;	/* TOS or traffic class */
-	__u8 ttl;	/* TTL or hop limit */
+	__u8 kind;  /* enum jt_template_kind */
+	__u8 flags; /* JT_TEMPLATE_* */
+	__u8 tos;   /* TOS or traffic class */
+	__u8 ttl;   /* TTL or hop limit */
 	__u8 dest_mac[6];
 	__u8 source_mac[6];
 	union {
@@ -142,7 +142,7 @@ struct jt_bank {
 
 #define JT_BANK_CLOSED (1ULL << 31)
 #define JT_BANK_NEXT_MASK 0x7fffffffULL
-#define JT_BANK_NEXT(w) ((__u32)((w) & JT_BANK_NEXT_MASK))
+#define JT_BANK_NEXT(w) ((__u32)((w)&JT_BANK_NEXT_MASK))
 #define JT_EPOCH(w) ((__u32)((w) >> 32))
 
 /*
@@ -160,11 +160,10 @@ struct jt_extent {
 
 #define JT_EXTENT_CLOSED (1ULL << 31)
 #define JT_EXTENT_TEMPLATE (1ULL << 16)
-#define JT_EXTENT_OFFSET(w) ((__u32)(w) & 0xffffU)
+#define JT_EXTENT_OFFSET(w) ((__u32)(w)&0xffffU)
 #define JT_EXTENT_TEMPLATES(w) (((__u32)(w) >> 16) & 0x1fU)
 #define JT_EXTENT_PEER(w) (((__u32)(w) >> 21) & 0x3ffU)
-#define JT_EXTENT_OPEN(epoch, peer, offset) \
-	((__u64)(epoch) << 32 | (__u64)(peer) << 21 | (offset))
+#define JT_EXTENT_OPEN(epoch, peer, offset) ((__u64)(epoch) << 32 | (__u64)(peer) << 21 | (offset))
 #define JT_COMMITTED_MESSAGE (1ULL << 32)
 #define JT_COMMITTED_MESSAGES(c) ((__u32)((c) >> 32))
 #define JT_COMMITTED_BYTES(c) ((__u32)(c))
@@ -177,24 +176,24 @@ struct jt_control {
 	__u32 magic;   /* JT_MAGIC once the page may be written to */
 	__u32 version; /* JT_ABI_VERSION */
 	struct jt_geometry geometry;
-	__u32 small;	 /* largest payload carried, bytes */
-	__u32 threshold; /* extents taken at which the bank counts as full */
-	__u64 latency_ns; /* no message waits longer in the page */
+	__u32 small;	      /* largest payload carried, bytes */
+	__u32 threshold;      /* extents taken at which the bank counts as full */
+	__u64 latency_ns;     /* no message waits longer in the page */
 	__u64 cycle_start_ns; /* announced: when the running cycle began */
-	__u64 cycle_ns;	 /* announced: its length; 0: no cycle runs */
-	__u64 cycles;	 /* cycles ended since the start */
-	__u32 generation; /* stepped when peers, guests or addresses change */
-	__u32 flags;	  /* JT_CONTROL_* */
-	__u16 ethertype;  /* be: of frames between machines of one network */
-	__u16 udp_port;	  /* be: of frames between machines a router apart; 0: none */
+	__u64 cycle_ns;	      /* announced: its length; 0: no cycle runs */
+	__u64 cycles;	      /* cycles ended since the start */
+	__u32 generation;     /* stepped when peers, guests or addresses change */
+	__u32 flags;	      /* JT_CONTROL_* */
+	__u16 ethertype;      /* be: of frames between machines of one network */
+	__u16 udp_port;	      /* be: of frames between machines a router apart; 0: none */
 	__u32 unused_settings;
 	__u64 unused_control[6];
 
 	/* Read by every write; changed a few times a cycle. */
-	__u64 epoch;	   /* any: stepped by compare-and-swap. The active bank is epoch % banks */
+	__u64 epoch; /* any: stepped by compare-and-swap. The active bank is epoch % banks */
 	__u64 alive_until_ns; /* any: programs pass everything on after it; ~0: no limit */
-	__u32 asleep;	   /* any: 1: ring when something comes aboard */
-	__u32 rung_epoch;  /* any: epoch for which "full" was rung */
+	__u32 asleep;	      /* any: 1: ring when something comes aboard */
+	__u32 rung_epoch;     /* any: epoch for which "full" was rung */
 	__u64 unused_hot[5];
 
 	struct jt_bank banks[JT_BANKS_MAX];
@@ -221,11 +220,11 @@ struct jt_guest {
 	__u64 unused[3];
 
 	/* Counters: any, atomically; they only grow. */
-	__u64 messages; /* aboard, from this guest */
-	__u64 bytes;	/* their payload */
-	__u64 writes;	/* sampled writes */
-	__u64 writes_ns; /* time they took: what D is measured by */
-	__u64 delivered; /* messages handed to this guest: controller */
+	__u64 messages;	       /* aboard, from this guest */
+	__u64 bytes;	       /* their payload */
+	__u64 writes;	       /* sampled writes */
+	__u64 writes_ns;       /* time they took: what D is measured by */
+	__u64 delivered;       /* messages handed to this guest: controller */
 	__u64 delivered_bytes; /* their payload: controller */
 	__u64 reasons[JT_REASON_COUNT];
 	__u64 interval_ns; /* T_i: mean time between two messages: controller */
@@ -239,28 +238,28 @@ struct jt_guest {
 /* A peer's slot: entry `id` of the map `peers`. */
 struct jt_peer {
 	char name[JT_NAME_SIZE]; /* controller; empty: slot is free */
-	__u8 mac[6];	/* outer destination: controller */
-	__u16 head;	/* offset in an extent of the first record, behind the headers */
-	__u32 limit;	/* offset in an extent at which a frame must end */
-	__u32 flags;	/* JT_PEER_* */
-	__u8 address[16]; /* outer destination of --udp: IPv6, or IPv4 mapped */
-	__u64 alive_until_ns; /* controller; messages pass on after it */
+	__u8 mac[6];		 /* outer destination: controller */
+	__u16 head;		 /* offset in an extent of the first record, behind the headers */
+	__u32 limit;		 /* offset in an extent at which a frame must end */
+	__u32 flags;		 /* JT_PEER_* */
+	__u8 address[16];	 /* outer destination of --udp: IPv6, or IPv4 mapped */
+	__u64 alive_until_ns;	 /* controller; messages pass on after it */
 
-	__u64 open; /* any: {epoch:32 | extent:32}, its open extent */
-	__u64 first_ns; /* when a bank was last opened for it (a hint) */
-	__u64 gap_ns; /* smoothed time between those (a hint) */
+	__u64 open;	 /* any: {epoch:32 | extent:32}, its open extent */
+	__u64 first_ns;	 /* when a bank was last opened for it (a hint) */
+	__u64 gap_ns;	 /* smoothed time between those (a hint) */
 	__u64 probed_ns; /* when PROBE was last rung (a hint) */
 
 	/* Counters: controller, but for received, which the uplink program keeps. */
 	__u64 sent_frames;
 	__u64 sent_bytes; /* from the Ethernet header on, no FCS */
 	__u64 sent_messages;
-	__u64 received_next; /* any: {known:1 | session:31 | sequence expected:32} */
+	__u64 received_next;   /* any: {known:1 | session:31 | sequence expected:32} */
 	__u64 received_frames; /* any */
-	__u64 received_bytes; /* any */
+	__u64 received_bytes;  /* any */
 	__u64 received_messages;
-	__u64 received_lost; /* any: frames missing in the sequence */
-	__u64 received_late; /* any: frames that came behind their successors */
+	__u64 received_lost;		/* any: frames missing in the sequence */
+	__u64 received_late;		/* any: frames that came behind their successors */
 	__u64 reasons[JT_REASON_COUNT]; /* any */
 };
 
@@ -308,11 +307,11 @@ JT_ASSERT(sizeof(struct jt_flow_key) == 64, "a whole number of words");
  * that it points to, and `route` carries a tag of destination and generation.
  */
 struct jt_flow {
-	__u64 hint;  /* any: {epoch:32 | extent:20 | offset/4:12}, its template in the page */
-	__u64 route; /* any: {tag:32 | enum jt_place_kind:8 | id of guest or peer:24} */
+	__u64 hint;	 /* any: {epoch:32 | extent:20 | offset/4:12}, its template in the page */
+	__u64 route;	 /* any: {tag:32 | enum jt_place_kind:8 | id of guest or peer:24} */
 	__u64 aboard_ns; /* any: when it last wrote, a few ms off */
 	__u64 legacy_until_ns; /* any: passes on until then; see MIXED_FLOW */
-	__u64 messages; /* any, and not atomically: an estimate */
+	__u64 messages;	       /* any, and not atomically: an estimate */
 };
 
 /* What the programs tell the controller: ring buffer `events`. */
@@ -340,7 +339,7 @@ struct jt_frame_large {
 #define JT_ROUTE(tag, kind, id) ((__u64)(tag) << 32 | (__u64)(kind) << 24 | (id))
 #define JT_ROUTE_TAG(route) ((__u32)((route) >> 32))
 #define JT_ROUTE_KIND(route) (((__u32)(route) >> 24) & 0xff)
-#define JT_ROUTE_ID(route) ((__u32)(route) & 0xffffff)
+#define JT_ROUTE_ID(route) ((__u32)(route)&0xffffff)
 
 struct jt_event {
 	__u32 kind; /* enum jt_event_kind */

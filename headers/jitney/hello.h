@@ -64,7 +64,8 @@ JT_INLINE struct jt_hello_address jt_hello_address(const __u8 *body, __u32 i)
  *
  * Return: true with @out set, or false if anything about it is wrong.
  */
-JT_INLINE bool jt_hello_read(const struct jt_frame_header *h, const __u8 *body, struct jt_hello *out)
+JT_INLINE bool jt_hello_read(const struct jt_frame_header *h, const __u8 *body,
+			     struct jt_hello *out)
 {
 	struct jt_hello_address a;
 	__u32 i, n;

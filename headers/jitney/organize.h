@@ -20,7 +20,7 @@
 #define JT_HINT(epoch, number, offset) \
 	((__u64)(__u32)(epoch) << 32 | (__u64)(number) << 12 | (offset) >> 2)
 #define JT_HINT_EXTENT(hint) (((hint) >> 12) & 0xfffff)
-#define JT_HINT_OFFSET(hint) (((hint) & 0xfff) << 2)
+#define JT_HINT_OFFSET(hint) (((hint)&0xfff) << 2)
 
 /* A message for the page: what the organizer needs to know of it. */
 struct jt_message {
@@ -106,7 +106,8 @@ JT_INLINE void jt_template_write(__u8 *record, const struct jt_parsed *p, __u32 
  * device puts the folded pseudo header sum there; then it is completed. Should
  * a complete checksum happen to have that value, completing it changes nothing.
  */
-JT_INLINE __u16 jt_message_check(struct jt_page *page, const struct jt_parsed *p, const __u8 *payload)
+JT_INLINE __u16 jt_message_check(struct jt_page *page, const struct jt_parsed *p,
+				 const __u8 *payload)
 {
 	const struct jt_template *t = &p->key.header;
 	__u16 check = p->check, length = jt_htons((__u16)(p->length + sizeof(struct jt_udp)));

@@ -31,10 +31,10 @@
 /* Results of the functions below that are no reasons. */
 enum jt_page_result {
 	JT_PAGE_OK = 0,
-	JT_PAGE_AGAIN = -1, /* the epoch or the open extent moved: look again */
+	JT_PAGE_AGAIN = -1,  /* the epoch or the open extent moved: look again */
 	JT_PAGE_CLOSED = -2, /* this extent takes no more */
-	JT_PAGE_FULL = -3,  /* the active bank is used up */
-	JT_PAGE_BUSY = -4,  /* others were faster too often */
+	JT_PAGE_FULL = -3,   /* the active bank is used up */
+	JT_PAGE_BUSY = -4,   /* others were faster too often */
 };
 
 #define JT_CAS_TRIES 4

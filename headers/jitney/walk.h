@@ -143,7 +143,8 @@ JT_INLINE int jt_walk_next(struct jt_walk *w, struct jt_found *out)
 				goto bad;
 			reason = number == JT_RECORD_PADDING ?
 					 JT_ABOARD :
-					 jt_walk_template(w, w->pos + JT_RECORD_HEAD, length, number);
+					 jt_walk_template(w, w->pos + JT_RECORD_HEAD, length,
+							  number);
 			if (reason)
 				goto bad;
 			reason = JT_REASON_RECORD_SHORT;
@@ -198,7 +199,8 @@ JT_INLINE __u8 *jt_build_ipv4(__u8 *at, const struct jt_template *t, const struc
 JT_INLINE __u8 *jt_build_ipv6(__u8 *at, const struct jt_template *t, const struct jt_found *m)
 {
 	struct jt_ipv6 ip = {
-		.version_class_label = jt_htonl(6U << 28 | (__u32)t->tos << 20) | t->u.udp6.flow_label,
+		.version_class_label =
+			jt_htonl(6U << 28 | (__u32)t->tos << 20) | t->u.udp6.flow_label,
 		.length = jt_htons((__u16)(sizeof(struct jt_udp) + m->length)),
 		.next = JT_IPPROTO_UDP,
 		.hops = t->ttl,

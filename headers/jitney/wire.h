@@ -26,12 +26,12 @@
 #define JT_FRAME_HELLO 2
 
 struct jt_frame_header {
-	__u8 version_type; /* version << 4 | type */
-	__u8 flags;	   /* zero */
-	__u16 length;	   /* be: bytes behind this header */
-	__u32 sequence;	   /* be: counts data frames to this peer; 0 in a hello */
-	__u16 guest;	   /* be: hint: the receiver's only guest, or JT_GUEST_MANY */
-	__u16 session;	   /* be: drawn at random when a controller starts, never 0 */
+	__u8 version_type;	       /* version << 4 | type */
+	__u8 flags;		       /* zero */
+	__u16 length;		       /* be: bytes behind this header */
+	__u32 sequence;		       /* be: counts data frames to this peer; 0 in a hello */
+	__u16 guest;		       /* be: hint: the receiver's only guest, or JT_GUEST_MANY */
+	__u16 session;		       /* be: drawn at random when a controller starts, never 0 */
 } __attribute__((packed, aligned(2))); /* it follows 14 bytes of Ethernet */
 #define JT_GUEST_MANY 0xffff
 
@@ -45,13 +45,18 @@ struct jt_record {
 };
 
 /* What hellos say, and how their body is laid out. */
-enum jt_hello_op { JT_HELLO_PROBE = 1, JT_HELLO_REPLY = 2, JT_HELLO_ANNOUNCE = 3, JT_HELLO_BYE = 4 };
+enum jt_hello_op {
+	JT_HELLO_PROBE = 1,
+	JT_HELLO_REPLY = 2,
+	JT_HELLO_ANNOUNCE = 3,
+	JT_HELLO_BYE = 4
+};
 
 struct jt_hello {
-	__u8 op;	 /* enum jt_hello_op */
+	__u8 op; /* enum jt_hello_op */
 	__u8 zero;
-	__u16 addresses; /* be: number of struct jt_hello_address that follow */
-	__u32 received;	 /* be: data frames received from you in your session */
+	__u16 addresses;	 /* be: number of struct jt_hello_address that follow */
+	__u32 received;		 /* be: data frames received from you in your session */
 	char name[JT_NAME_SIZE]; /* the sender's, padded with NUL */
 };
 

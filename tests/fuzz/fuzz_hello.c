@@ -8,9 +8,9 @@
 #include <jitney/env_user.h>
 #include <jitney/hello.h>
 
-#define MUST(x)          \
-	do {             \
-		if (!(x)) \
+#define MUST(x)                  \
+	do {                     \
+		if (!(x))        \
 			abort(); \
 	} while (0)
 

@@ -47,8 +47,8 @@ static void check_driver(struct jt_doctor *d, const struct jt_patient *p)
 	if (p->attach && !strcmp(p->attach, "native")) {
 		jt_found(d, JT_OK, dev->name, "%s runs the program natively", driver);
 	} else if (known && p->attach && !strcmp(driver, "veth")) {
-		jt_found(d, JT_OK, dev->name,
-			 "veth, %s: its other end keeps its offloads", p->attach);
+		jt_found(d, JT_OK, dev->name, "veth, %s: its other end keeps its offloads",
+			 p->attach);
 	} else if (known && p->attach) {
 		jt_found(d, JT_WARN, dev->name, "%s could run the program natively, but does not",
 			 driver);
@@ -87,8 +87,7 @@ static void check_queues(struct jt_doctor *d, const struct jt_patient *p)
 			name, ours);
 	} else {
 		jt_found(d, JT_WARN, name,
-			 "%d receive queues: what is not on queue %" PRId64
-			 " is copied once more",
+			 "%d receive queues: what is not on queue %" PRId64 " is copied once more",
 			 queues, ours);
 		jt_mend(d,
 			combined ? "ethtool -L %s combined 1, or steer: ethtool -X %s equal 1" :

@@ -153,7 +153,8 @@ void jt_netdev_watch_close(struct jt_netdev_watch *w)
 	free(w);
 }
 
-static int neighbour_mac(struct nl_sock *sock, uint32_t ifindex, struct nl_addr *hop, uint8_t mac[6])
+static int neighbour_mac(struct nl_sock *sock, uint32_t ifindex, struct nl_addr *hop,
+			 uint8_t mac[6])
 {
 	struct nl_cache *cache;
 	struct rtnl_neigh *neigh;

@@ -44,8 +44,9 @@ static int attach_tc(int program, const struct jt_netdev *dev, struct jt_attachm
 	err = bpf_tc_attach(&hook, &opts);
 	if (err)
 		return err;
-	*out = (struct jt_attachment){ .mode = JT_MODE_tc, .link = -1, .ifindex = dev->ifindex,
-				       .handle = opts.handle };
+	*out = (struct jt_attachment){
+		.mode = JT_MODE_tc, .link = -1, .ifindex = dev->ifindex, .handle = opts.handle
+	};
 	return 0;
 }
 
@@ -77,7 +78,8 @@ static int attach_taken(int program, const struct jt_netdev *dev, struct jt_atta
 	uint32_t id = 0;
 
 	if (!bpf_xdp_query_id((int)dev->ifindex, 0, &id) && id && id == program_id(program)) {
-		*out = (struct jt_attachment){ .mode = JT_MODE_adopted, .link = -1,
+		*out = (struct jt_attachment){ .mode = JT_MODE_adopted,
+					       .link = -1,
 					       .ifindex = dev->ifindex };
 		return 0;
 	}
@@ -146,8 +148,7 @@ int jt_attach_uplink(struct jt_datapath *d, const struct jt_netdev *dev, enum jt
 
 void jt_detach(struct jt_attachment *a)
 {
-	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)a->ifindex,
-		    .attach_point = BPF_TC_INGRESS);
+	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)a->ifindex, .attach_point = BPF_TC_INGRESS);
 	LIBBPF_OPTS(bpf_tc_opts, opts, .priority = 1, .handle = a->handle);
 
 	if (a->mode == JT_MODE_tc)

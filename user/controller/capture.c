@@ -58,10 +58,10 @@ static bool has_room(int fd, size_t size)
 	return (size_t)queued + size < (size_t)buffer / 2;
 }
 
-void jt_capture_frame(struct jt_controller *c, int direction, const uint8_t *frame,
-		      uint32_t length)
+void jt_capture_frame(struct jt_controller *c, int direction, const uint8_t *frame, uint32_t length)
 {
-	struct record r = { .length = length, .direction = (uint8_t)direction,
+	struct record r = { .length = length,
+			    .direction = (uint8_t)direction,
 			    .missed = c->capture.missed };
 	struct iovec parts[2] = { { &r, sizeof(r) }, { (void *)frame, length } };
 	struct msghdr m = { .msg_iov = parts, .msg_iovlen = 2 };

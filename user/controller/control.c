@@ -75,10 +75,10 @@ static json_t *guest_del(struct jt_controller *c, json_t *request)
 	return jt_guest_remove(c, name, &wrong) < 0 ? refuse(wrong) : json_object();
 }
 
-#define REPORT(name)                                                             \
-	static json_t *name(struct jt_controller *c, json_t *request)            \
-	{                                                                        \
-		return jt_report_##name(c);                                      \
+#define REPORT(name)                                                  \
+	static json_t *name(struct jt_controller *c, json_t *request) \
+	{                                                             \
+		return jt_report_##name(c);                           \
 	}
 REPORT(status)
 REPORT(guests)

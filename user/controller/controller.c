@@ -251,10 +251,9 @@ static int announce_start(struct jt_controller *c)
 
 	if (!c->options->discover)
 		return 0;
-	c->announce_watch = (struct jt_watch){
-		.fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC),
-		.ready = announce_ready
-	};
+	c->announce_watch = (struct jt_watch){ .fd = timerfd_create(CLOCK_MONOTONIC,
+								    TFD_NONBLOCK | TFD_CLOEXEC),
+					       .ready = announce_ready };
 	if (c->announce_watch.fd < 0 || timerfd_settime(c->announce_watch.fd, 0, &t, NULL))
 		return -errno;
 	return jt_watch_add(c, &c->announce_watch, EPOLLIN);
@@ -265,8 +264,8 @@ static int netdev_start(struct jt_controller *c)
 	c->netdev = jt_netdev_watch_open(device_changed, c);
 	if (!c->netdev)
 		return -errno;
-	c->netdev_watch = (struct jt_watch){ .fd = jt_netdev_watch_fd(c->netdev),
-					     .ready = netdev_ready };
+	c->netdev_watch =
+		(struct jt_watch){ .fd = jt_netdev_watch_fd(c->netdev), .ready = netdev_ready };
 	return jt_watch_add(c, &c->netdev_watch, EPOLLIN);
 }
 
@@ -280,8 +279,8 @@ static int events_start(struct jt_controller *c)
 	err = ring_buffer__add(c->events, c->datapath.maps[JT_MAP_frames], jt_receive_record, c);
 	if (err)
 		return err;
-	c->events_watch = (struct jt_watch){ .fd = ring_buffer__epoll_fd(c->events),
-					     .ready = events_ready };
+	c->events_watch =
+		(struct jt_watch){ .fd = ring_buffer__epoll_fd(c->events), .ready = events_ready };
 	return jt_watch_add(c, &c->events_watch, EPOLLIN);
 }
 

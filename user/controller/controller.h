@@ -27,10 +27,10 @@ enum jt_swap { JT_SWAP_threshold, JT_SWAP_cycle, JT_SWAP_flush, JT_SWAP_writer, 
 
 struct jt_scheduler {
 	struct jt_cycle_settings settings;
-	uint64_t start_ns;	/* of the running cycle; 0: asleep */
-	uint64_t length_ns;	/* of the running cycle */
-	uint64_t epoch;		/* last one seen active */
-	uint64_t measured_ns;	/* when the sums below were last taken */
+	uint64_t start_ns;    /* of the running cycle; 0: asleep */
+	uint64_t length_ns;   /* of the running cycle */
+	uint64_t epoch;	      /* last one seen active */
+	uint64_t measured_ns; /* when the sums below were last taken */
 	uint64_t mean_interval_ns, mean_write_ns;
 	uint64_t swaps[JT_SWAP_COUNT];
 	uint64_t empty, recomputed, wakeups;
@@ -47,8 +47,8 @@ struct jt_drain {
 };
 
 struct jt_transmit {
-	uint64_t send_epoch; /* the oldest bank with frames to hand over */
-	uint64_t wipe_epoch; /* the oldest bank that is not blank again */
+	uint64_t send_epoch;		      /* the oldest bank with frames to hand over */
+	uint64_t wipe_epoch;		      /* the oldest bank that is not blank again */
 	struct jt_drain drains[JT_BANKS_MAX]; /* by epoch % banks */
 	uint64_t salvaged_messages;
 };
@@ -63,8 +63,8 @@ struct jt_peer_state {
 	struct jt_address address; /* outer: MAC, or IP of --udp */
 	struct jt_address source;  /* --udp: our own */
 	bool used, discovered;
-	bool reachable; /* the next hop's MAC is known */
-	bool silent;	/* what it did not confirm was counted as lost */
+	bool reachable;		 /* the next hop's MAC is known */
+	bool silent;		 /* what it did not confirm was counted as lost */
 	uint32_t sequence;	 /* of the next frame */
 	uint16_t session;	 /* its own; 0: not known */
 	uint64_t session_frames; /* received_frames when that began */

@@ -18,8 +18,9 @@
 /* Frames that can be under way from the uplink to us. */
 #define POOL_FRAMES 1024
 
-static const char *const map_names[] = { "page", "extents", "control", "guests", "peers",
-					 "vifs", "addresses", "flows", "events", "frames", "xsks" };
+static const char *const map_names[] = { "page",   "extents", "control",   "guests",
+					 "peers",  "vifs",    "addresses", "flows",
+					 "events", "frames",  "xsks" };
 static const char *const program_names[] = { "jitney_vif", "jitney_vif_tcx", "jitney_uplink",
 					     "jitney_uplink_tcx" };
 _Static_assert(JT_ARRAY_SIZE(map_names) == JT_MAP_COUNT, "a name for every map");
@@ -198,7 +199,10 @@ static int map_all(struct jt_datapath *d, const struct jt_geometry *g)
 
 static void unmap_all(struct jt_datapath *d)
 {
-	const struct { void *at; size_t size; } all[] = {
+	const struct {
+		void *at;
+		size_t size;
+	} all[] = {
 		{ d->page.memory, d->umem_size },
 		{ d->page.extents, extents_size(&d->page.geometry) },
 		{ d->page.control, CONTROL_SIZE },
@@ -238,9 +242,11 @@ static int pin_folder(const char *dir)
 	struct statfs fs;
 
 	if (!made && errno != EEXIST)
-		return pin_failed(dir, errno == ENOENT || errno == EPERM || errno == EACCES ?
-			"no such place in a bpffs: `mount -t bpf bpf /sys/fs/bpf' first" :
-			strerror(errno));
+		return pin_failed(
+			dir,
+			errno == ENOENT || errno == EPERM || errno == EACCES ?
+				"no such place in a bpffs: `mount -t bpf bpf /sys/fs/bpf' first" :
+				strerror(errno));
 	if (statfs(dir, &fs) || fs.f_type != BPF_FS) {
 		if (made)
 			rmdir(dir);

@@ -12,21 +12,42 @@
 #include "controller/options.h"
 #include "common/netdev.h"
 
-enum jt_map { JT_MAP_page, JT_MAP_extents, JT_MAP_control, JT_MAP_guests, JT_MAP_peers,
-	      JT_MAP_vifs, JT_MAP_addresses, JT_MAP_flows, JT_MAP_events, JT_MAP_frames,
-	      JT_MAP_xsks,
-	      JT_MAP_COUNT };
-enum jt_program { JT_PROGRAM_vif, JT_PROGRAM_vif_tcx, JT_PROGRAM_uplink,
-		  JT_PROGRAM_uplink_tcx, JT_PROGRAM_COUNT };
+enum jt_map {
+	JT_MAP_page,
+	JT_MAP_extents,
+	JT_MAP_control,
+	JT_MAP_guests,
+	JT_MAP_peers,
+	JT_MAP_vifs,
+	JT_MAP_addresses,
+	JT_MAP_flows,
+	JT_MAP_events,
+	JT_MAP_frames,
+	JT_MAP_xsks,
+	JT_MAP_COUNT
+};
+enum jt_program {
+	JT_PROGRAM_vif,
+	JT_PROGRAM_vif_tcx,
+	JT_PROGRAM_uplink,
+	JT_PROGRAM_uplink_tcx,
+	JT_PROGRAM_COUNT
+};
 
 /* How a program sits on a device. */
-enum jt_mode { JT_MODE_none, JT_MODE_native, JT_MODE_generic, JT_MODE_tcx, JT_MODE_tc,
-	       JT_MODE_adopted };
+enum jt_mode {
+	JT_MODE_none,
+	JT_MODE_native,
+	JT_MODE_generic,
+	JT_MODE_tcx,
+	JT_MODE_tc,
+	JT_MODE_adopted
+};
 extern const char *const jt_mode_names[];
 
 struct jt_attachment {
 	enum jt_mode mode;
-	int link;	 /* descriptor of a bpf_link, or -1 */
+	int link; /* descriptor of a bpf_link, or -1 */
 	uint32_t ifindex;
 	uint32_t handle; /* JT_MODE_tc: of the filter */
 };

@@ -69,9 +69,8 @@ static void lost(struct jt_guest *guest, int err)
 {
 	bool down = err == ENETDOWN || err == ENXIO || err == ENODEV;
 
-	__sync_fetch_and_add(&guest->reasons[down ? JT_REASON_GUEST_DOWN :
-						    JT_REASON_DELIVER_FAILED],
-			     1);
+	__sync_fetch_and_add(
+		&guest->reasons[down ? JT_REASON_GUEST_DOWN : JT_REASON_DELIVER_FAILED], 1);
 }
 
 void jt_deliver_flush(struct jt_deliver *d)
@@ -97,10 +96,12 @@ void jt_deliver_flush(struct jt_deliver *d)
 
 int jt_deliver_frame(struct jt_deliver *d, uint32_t ifindex, const void *frame, size_t length)
 {
-	struct sockaddr_ll to = { .sll_family = AF_PACKET, .sll_halen = 6,
+	struct sockaddr_ll to = { .sll_family = AF_PACKET,
+				  .sll_halen = 6,
 				  .sll_ifindex = (int)ifindex };
 
 	memcpy(to.sll_addr, frame, 6);
 	return sendto(d->socket, frame, length, 0, (struct sockaddr *)&to, sizeof(to)) < 0 ?
-		       -errno : 0;
+		       -errno :
+		       0;
 }

@@ -12,8 +12,9 @@ static int guest_find(const struct jt_controller *c, const char *name, const cha
 	uint32_t i;
 
 	for (i = 0; i < c->guest_limit; i++)
-		if (c->guests[i].used && ((name && !strcmp(c->guests[i].spec.name, name)) ||
-					  (interface && !strcmp(c->guests[i].spec.interface, interface))))
+		if (c->guests[i].used &&
+		    ((name && !strcmp(c->guests[i].spec.name, name)) ||
+		     (interface && !strcmp(c->guests[i].spec.interface, interface))))
 			return (int)i;
 	return -ENOENT;
 }
@@ -103,8 +104,11 @@ static const char *addresses_taken(struct jt_controller *c, const struct jt_gues
  */
 static void find_mac(struct jt_controller *c, uint32_t id, uint32_t ifindex)
 {
-	struct jt_place place = { .kind = JT_PLACE_GUEST, .id = id, .flags = JT_PLACE_LEARNED,
-				  .until_ns = JT_NEVER_STALE }, taken;
+	struct jt_place place = { .kind = JT_PLACE_GUEST,
+				  .id = id,
+				  .flags = JT_PLACE_LEARNED,
+				  .until_ns = JT_NEVER_STALE },
+			taken;
 	struct jt_guest *slot = &c->datapath.guests[id];
 	struct jt_address a;
 	uint8_t mac[6];

@@ -240,8 +240,10 @@ static const struct jt_flag {
 	struct argp_option option;
 	set_option set;
 } flags[] = {
-#define FLAG(name, arg, optional, set, doc) \
-	{ { name, 0, arg, optional, doc, 0 }, set }
+#define FLAG(name, arg, optional, set, doc)             \
+	{                                               \
+		{ name, 0, arg, optional, doc, 0 }, set \
+	}
 	FLAG("uplink", "IF", 0, set_uplink, "interface to the outside"),
 	FLAG("guest", "NAME=IF[,mac=M][,ip=A]", 0, set_guest,
 	     "a guest and its host-side interface; repeat. With ip= it may use no other addresses"),
@@ -260,18 +262,21 @@ static const struct jt_flag {
 	FLAG("threshold", "PERCENT", 0, set_threshold, "the page leaves when so full (90)"),
 	FLAG("page-size", "SIZE", 0, set_page_size, "bytes of a bank (256K)"),
 	FLAG("banks", "N", 0, set_banks, "number of banks (4)"),
-	FLAG("extent", "SIZE", 0, set_extent, "bytes of an extent: 2K, or 4K for large frames (2K)"),
+	FLAG("extent", "SIZE", 0, set_extent,
+	     "bytes of an extent: 2K, or 4K for large frames (2K)"),
 	FLAG("small", "BYTES", 0, set_small, "largest payload to carry (512)"),
 	FLAG("ethertype", "N", 0, set_ethertype, "EtherType of frames (0x88b5)"),
 	FLAG("udp", "PORT", OPTION_ARG_OPTIONAL, set_udp,
 	     "frames over UDP, for peers a router apart (port 17224)"),
-	FLAG("attach", "auto|native|generic|tcx", 0, set_attach, "how programs are attached (auto)"),
+	FLAG("attach", "auto|native|generic|tcx", 0, set_attach,
+	     "how programs are attached (auto)"),
 	FLAG("zerocopy", "auto|on|off", 0, set_zerocopy, "zero-copy on the uplink (auto)"),
 	FLAG("busy-poll", "US", OPTION_ARG_OPTIONAL, set_busy_poll,
 	     "poll the uplink's driver for so long before sleeping (off; 20)"),
 	FLAG("pin", "DIR", 0, set_pin, "pin maps and programs in this folder of a bpffs"),
 	FLAG("adopt", "DIR", 0, set_adopt, "use what bpftool prog loadall ... pinmaps left there"),
-	FLAG("socket", "PATH", 0, set_socket, "where the jitney command connects (" SOCKET_DEFAULT ")"),
+	FLAG("socket", "PATH", 0, set_socket,
+	     "where the jitney command connects (" SOCKET_DEFAULT ")"),
 	FLAG("name", "NAME", 0, set_name, "name of this machine to its peers (its host name)"),
 	FLAG("config", "FILE", 0, set_config, "read flags from a file, a line `name = value' each"),
 #undef FLAG
@@ -285,7 +290,8 @@ static const char *option_set(struct jt_options *o, const char *name, const char
 	for (i = 0; i < JT_ARRAY_SIZE(flags); i++) {
 		if (strcmp(flags[i].option.name, name))
 			continue;
-		if (!*value && (flags[i].option.flags & OPTION_ARG_OPTIONAL || !flags[i].option.arg))
+		if (!*value &&
+		    (flags[i].option.flags & OPTION_ARG_OPTIONAL || !flags[i].option.arg))
 			value = NULL;
 		return flags[i].set(o, value);
 	}
@@ -326,7 +332,8 @@ static const char *set_config(struct jt_options *o, const char *value)
 		return NULL;
 	if (line < 0)
 		return "can't be read";
-	snprintf(text, sizeof(text), "line %d: %s", line, *c.wrong ? c.wrong : "not `name = value'");
+	snprintf(text, sizeof(text), "line %d: %s", line,
+		 *c.wrong ? c.wrong : "not `name = value'");
 	return text;
 }
 
@@ -336,7 +343,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	const char *wrong;
 
 	if (key == ARGP_KEY_ARG)
-		argp_failure(state, 2, 0, "%s: what is this? There are only flags; see --help", arg);
+		argp_failure(state, 2, 0, "%s: what is this? There are only flags; see --help",
+			     arg);
 	if (key < KEY || key >= KEY + (int)JT_ARRAY_SIZE(flags))
 		return ARGP_ERR_UNKNOWN;
 	wrong = flags[key - KEY].set(o, arg);

@@ -92,9 +92,11 @@ void jt_outer_write(struct jt_controller *c, uint32_t peer, int type, uint8_t *a
 		.guest = htons(JT_GUEST_MANY),
 		.session = htons(c->session),
 	};
-	struct jt_eth eth = { .type = family == JT_FAMILY_IPV4 ? htons(JT_ETH_IPV4) :
-				      family == JT_FAMILY_IPV6 ? htons(JT_ETH_IPV6) :
-				      c->datapath.page.control->ethertype };
+	struct jt_eth eth = { .type = family == JT_FAMILY_IPV4 ?
+					      htons(JT_ETH_IPV4) :
+				      family == JT_FAMILY_IPV6 ?
+					      htons(JT_ETH_IPV6) :
+					      c->datapath.page.control->ethertype };
 	uint32_t length = end - JT_FRAME_START - (uint32_t)sizeof(eth);
 
 	memcpy(eth.dest, c->datapath.peers[peer].mac, 6);

@@ -10,8 +10,8 @@
 #include "controller/peers.h"
 #include "controller/places.h"
 
-#define GONE_NS 3000000000ULL /* silent for so long: what is unconfirmed is lost */
-#define HELLO_ADDRESSES 64    /* in one frame */
+#define GONE_NS 3000000000ULL	     /* silent for so long: what is unconfirmed is lost */
+#define HELLO_ADDRESSES 64	     /* in one frame */
 #define EVERYBODY (JT_PEERS_MAX - 1) /* a slot without a peer, for broadcasts */
 
 bool jt_peer_alive(const struct jt_controller *c, uint32_t id, uint64_t now)
@@ -31,7 +31,8 @@ static void set_limits(struct jt_controller *c, uint32_t id)
 	slot->head = (uint16_t)jt_outer_head(family);
 	slot->limit = limit;
 	slot->flags = family == JT_FAMILY_IPV4 ? JT_PEER_IPV4 :
-		      family == JT_FAMILY_IPV6 ? JT_PEER_IPV6 : 0;
+		      family == JT_FAMILY_IPV6 ? JT_PEER_IPV6 :
+						 0;
 	memcpy(slot->address, c->peers[id].address.bytes, sizeof(slot->address));
 }
 
@@ -81,7 +82,8 @@ static int peer_add(struct jt_controller *c, const struct jt_peer_spec *spec, bo
 		return id;
 	slot = &c->datapath.peers[id];
 	memset(slot, 0, sizeof(*slot));
-	c->peers[id] = (struct jt_peer_state){ .used = true, .discovered = discovered,
+	c->peers[id] = (struct jt_peer_state){ .used = true,
+					       .discovered = discovered,
 					       .address = spec->address };
 	if (spec->address.family == JT_FAMILY_MAC) {
 		memcpy(slot->mac, spec->address.bytes, 6);
@@ -148,8 +150,8 @@ static size_t hello_send(struct jt_controller *c, uint32_t id, enum jt_hello_op 
 	if (op == JT_HELLO_ANNOUNCE)
 		n = write_addresses(c, &at, list);
 	if (!broadcast)
-		hello.received = htonl((uint32_t)(c->datapath.peers[id].received_frames -
-						  p->session_frames));
+		hello.received = htonl(
+			(uint32_t)(c->datapath.peers[id].received_frames - p->session_frames));
 	hello.addresses = htons((uint16_t)n);
 	memcpy(hello.name, c->options->name, sizeof(hello.name));
 	end = head + (uint32_t)sizeof(hello) + n * (uint32_t)sizeof(*list);
@@ -244,7 +246,9 @@ bool jt_peers_tick(struct jt_controller *c, uint64_t now)
 static void learn(struct jt_controller *c, uint32_t id, const struct jt_hello *hello,
 		  const uint8_t *body)
 {
-	struct jt_place place = { .kind = JT_PLACE_PEER, .id = id, .flags = JT_PLACE_LEARNED,
+	struct jt_place place = { .kind = JT_PLACE_PEER,
+				  .id = id,
+				  .flags = JT_PLACE_LEARNED,
 				  .until_ns = jt_env_now() + JT_PLACE_EXPIRES_NS };
 	const struct jt_place *known;
 	struct jt_hello_address entry;
@@ -269,8 +273,8 @@ static int discovered(struct jt_controller *c, const struct jt_address *from,
 	char text[JT_ADDRESS_TEXT];
 	int id;
 
-	if (!c->options->discover || from->family != JT_FAMILY_MAC || hello->op != JT_HELLO_ANNOUNCE ||
-	    !memcmp(from->bytes, c->uplink.mac, 6))
+	if (!c->options->discover || from->family != JT_FAMILY_MAC ||
+	    hello->op != JT_HELLO_ANNOUNCE || !memcmp(from->bytes, c->uplink.mac, 6))
 		return -EPERM;
 	memcpy(spec.name, hello->name, sizeof(spec.name));
 	if (peer_by_name(c, spec.name) >= 0)
@@ -303,9 +307,9 @@ static void heard(struct jt_controller *c, uint32_t id, const struct jt_frame_he
 	/* Nothing comes aboard for who is heard and can't be answered yet. */
 	if (!p->reachable)
 		resolve(c, id);
-	JT_WRITE(slot->alive_until_ns,
-		 hello->op == JT_HELLO_BYE || !p->reachable || !c->uplink.up ?
-			 0 : now + JT_PEER_ALIVE_NS);
+	JT_WRITE(slot->alive_until_ns, hello->op == JT_HELLO_BYE || !p->reachable || !c->uplink.up ?
+					       0 :
+					       now + JT_PEER_ALIVE_NS);
 	if (hello->op != JT_HELLO_REPLY)
 		return;
 	if (p->probe_messages > p->confirmed)

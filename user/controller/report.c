@@ -44,7 +44,8 @@ static json_t *addresses_of(struct jt_controller *c, enum jt_place_kind kind, ui
 		if (e->place.kind == kind && e->place.id == id &&
 		    e->address.scope == JT_SCOPE_GUEST &&
 		    (kind == JT_PLACE_PEER || e->address.family != JT_FAMILY_MAC))
-			json_array_append_new(list, json_string(jt_address_print(&e->address, text)));
+			json_array_append_new(list,
+					      json_string(jt_address_print(&e->address, text)));
 	}
 	return list;
 }
@@ -206,8 +207,9 @@ static json_t *cycle(struct jt_controller *c)
 	set_number(o, "latency_ns", s->settings.latency_ns);
 	set_number(o, "min_ns", s->settings.min_ns);
 	set_number(o, "max_ns", s->settings.max_ns);
-	json_object_set_new(o, "weights", json_pack("[f,f]", s->settings.weight_interval,
-						    s->settings.weight_write));
+	json_object_set_new(o, "weights",
+			    json_pack("[f,f]", s->settings.weight_interval,
+				      s->settings.weight_write));
 	set_number(o, "mean_interval_ns", s->mean_interval_ns);
 	set_number(o, "mean_write_ns", s->mean_write_ns);
 	set_number(o, "cycles", control->cycles);
@@ -295,8 +297,10 @@ static json_t *peer(struct jt_controller *c, uint32_t id)
 	set_text(o, "name", p->name);
 	set_mac(o, "mac", p->mac);
 	set_text(o, "address", ip ? jt_address_print(&state->address, text) : NULL);
-	set_text(o, "state", jt_peer_alive(c, id, jt_env_now()) ? "up" :
-			     state->silent ? "down" : "unknown");
+	set_text(o, "state",
+		 jt_peer_alive(c, id, jt_env_now()) ? "up" :
+		 state->silent			    ? "down" :
+						      "unknown");
 	set_bool(o, "discovered", state->discovered);
 	json_object_set_new(o, "addresses", addresses_of(c, JT_PLACE_PEER, id));
 	set_number(o, "sent_frames", p->sent_frames);
@@ -351,11 +355,14 @@ static json_t *bank(struct jt_controller *c, uint32_t i)
 	taken = JT_BANK_NEXT(word) < g->extents ? JT_BANK_NEXT(word) : g->extents;
 	set_number(o, "bank", i);
 	set_number(o, "epoch", JT_EPOCH(word));
-	set_text(o, "state", JT_EPOCH(word) == epoch ? "active" :
-			     (int32_t)(JT_EPOCH(word) - epoch) > 0 ? "blank" : "draining");
+	set_text(o, "state",
+		 JT_EPOCH(word) == epoch	       ? "active" :
+		 (int32_t)(JT_EPOCH(word) - epoch) > 0 ? "blank" :
+							 "draining");
 	set_number(o, "taken", taken);
 	for (k = 0; k < taken; k++)
-		json_array_append_new(list, extent(c, (uint64_t)i * g->extents + k, JT_EPOCH(word)));
+		json_array_append_new(list,
+				      extent(c, (uint64_t)i * g->extents + k, JT_EPOCH(word)));
 	json_object_set_new(o, "extents", list);
 	return o;
 }
@@ -396,10 +403,12 @@ json_t *jt_report_drops(struct jt_controller *c)
 
 	for (i = 0; i < c->guest_limit; i++)
 		if (c->guests[i].used)
-			add_drops(list, "guest", c->guests[i].spec.name, c->datapath.guests[i].reasons);
+			add_drops(list, "guest", c->guests[i].spec.name,
+				  c->datapath.guests[i].reasons);
 	for (i = 0; i < c->peer_limit; i++)
 		if (c->peers[i].used)
-			add_drops(list, "peer", c->datapath.peers[i].name, c->datapath.peers[i].reasons);
+			add_drops(list, "peer", c->datapath.peers[i].name,
+				  c->datapath.peers[i].reasons);
 	add_drops(list, "uplink", NULL, c->datapath.page.control->reasons);
 	return json_pack("{s:o}", "drops", list);
 }

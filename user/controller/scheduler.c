@@ -182,7 +182,8 @@ void jt_scheduler_alive(struct jt_controller *c)
 int jt_scheduler_timeout(struct jt_controller *c)
 {
 	return c->uplink.up && c->transmit.send_epoch < JT_READ(c->datapath.page.control->epoch) ?
-		       1 : -1;
+		       1 :
+		       -1;
 }
 
 static void timer_ready(struct jt_controller *c, struct jt_watch *w, uint32_t events)

@@ -57,8 +57,8 @@ void jt_transmit_start(struct jt_controller *c)
 	uint64_t epoch = page->control->epoch + page->geometry.banks, e;
 
 	count_leftover(page);
-	memset(page->extents, 0, (size_t)page->geometry.banks * page->geometry.extents *
-					 sizeof(*page->extents));
+	memset(page->extents, 0,
+	       (size_t)page->geometry.banks * page->geometry.extents * sizeof(*page->extents));
 	memset(page->memory, 0, (size_t)page->geometry.banks * jt_bank_stride(&page->geometry));
 	for (e = epoch; e < epoch + page->geometry.banks; e++)
 		page->control->banks[e % page->geometry.banks].word = jt_bank_blank(e);
@@ -174,7 +174,8 @@ static bool kick(struct jt_controller *c)
 	for (i = 0; i < KICKS_MAX && err == -EAGAIN; i++) {
 		err = jt_xsk_kick(&c->xsk);
 		if (err == -EBUSY) {
-			__sync_fetch_and_add(&c->datapath.page.control->reasons[JT_REASON_TX_FAILED], 1);
+			__sync_fetch_and_add(
+				&c->datapath.page.control->reasons[JT_REASON_TX_FAILED], 1);
 			err = -EAGAIN;
 		}
 		reap(c);

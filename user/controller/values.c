@@ -106,8 +106,8 @@ const char *jt_value_choice(const char *value, const char *const *names, void *o
 			memcpy(out, &i, sizeof(i));
 			return NULL;
 		}
-		n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%s", i ? ", " : "write one of ",
-				      names[i]);
+		n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%s",
+				      i ? ", " : "write one of ", names[i]);
 	}
 	return text;
 }

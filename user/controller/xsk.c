@@ -12,7 +12,7 @@
 #define SO_BUSY_POLL_BUDGET 70
 #endif
 
-#define FILL_SIZE 2048	/* >= frames of the receive pool; a power of two */
+#define FILL_SIZE 2048 /* >= frames of the receive pool; a power of two */
 #define RX_SIZE 2048
 #define TX_SIZE 2048
 #define COMPLETION_SIZE 4096 /* > TX_SIZE: reaping may lag behind */
@@ -75,7 +75,8 @@ int jt_xsk_open(struct jt_xsk *x, struct jt_datapath *d, const char *interface,
 		const struct jt_options *o)
 {
 	static const uint16_t bind_flags[] = { [JT_ZEROCOPY_AUTO] = XDP_USE_NEED_WAKEUP,
-					       [JT_ZEROCOPY_ON] = XDP_USE_NEED_WAKEUP | XDP_ZEROCOPY,
+					       [JT_ZEROCOPY_ON] =
+						       XDP_USE_NEED_WAKEUP | XDP_ZEROCOPY,
 					       [JT_ZEROCOPY_OFF] = XDP_USE_NEED_WAKEUP | XDP_COPY };
 	struct xsk_umem_config umem = { .fill_size = FILL_SIZE,
 					.comp_size = COMPLETION_SIZE,
