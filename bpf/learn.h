@@ -67,13 +67,19 @@ JT_INLINE int jt_address_own(const struct jt_address *a, struct jt_guest *guest,
 		.until_ns = JT_NEVER_STALE,
 	};
 
+	if (place && place->kind == JT_PLACE_GUEST && place->id == id)
+		return JT_ABOARD;
+	/* Perhaps it has moved here; the peer will stop announcing it. */
+	if (place && place->kind == JT_PLACE_PEER && place->flags & JT_PLACE_LEARNED)
+		return JT_REASON_ADDRESS_TAKEN;
 	if (place)
-		return place->kind == JT_PLACE_GUEST && place->id == id ? JT_ABOARD :
-									  JT_REASON_SPOOFED_IP;
+		return JT_REASON_SPOOFED_IP;
 	if (guest->flags & JT_GUEST_STRICT && a->family != JT_FAMILY_MAC)
 		return JT_REASON_SPOOFED_IP;
-	if (bpf_map_update_elem(&addresses, a, &learned, BPF_NOEXIST))
+	if (JT_READ(guest->learned) >= JT_LEARNED_MAX ||
+	    bpf_map_update_elem(&addresses, a, &learned, BPF_NOEXIST))
 		return JT_REASON_NO_ROOM;
+	jt_fetch_add(&guest->learned, 1);
 	jt_tell(JT_EVENT_LEARNED, id, bpf_ktime_get_ns());
 	return JT_ABOARD;
 }
@@ -101,12 +107,20 @@ JT_NOINLINE bool jt_mac_learn(const __u8 *data, const __u8 *end, struct jt_guest
 }
 
 /* The guest's MAC is configured, or that of its first packet. */
-JT_INLINE int jt_mac_own(const struct jt_template *t, struct jt_guest *guest)
+JT_INLINE int jt_mac_own(const struct jt_template *t, struct jt_guest *guest, struct jt_address *a)
 {
+	struct jt_place *place;
 	__u64 mac = 0;
 
 	__builtin_memcpy(&mac, t->source_mac, 6);
-	return JT_READ(guest->mac) == mac ? JT_ABOARD : JT_REASON_SPOOFED_MAC;
+	if (JT_READ(guest->mac) == mac)
+		return JT_ABOARD;
+	jt_address_set(a, t->source_mac, 6, JT_FAMILY_MAC);
+	place = bpf_map_lookup_elem(&addresses, a);
+	return !JT_READ(guest->mac) && place && place->kind == JT_PLACE_PEER &&
+			       place->flags & JT_PLACE_LEARNED ?
+		       JT_REASON_ADDRESS_TAKEN :
+		       JT_REASON_SPOOFED_MAC;
 }
 
 /* Where an address leads: kind and id of a route, 0 if nowhere that is known. */
@@ -115,6 +129,21 @@ JT_INLINE __u64 jt_address_route(const struct jt_address *a)
 	struct jt_place *place = bpf_map_lookup_elem(&addresses, a);
 
 	return place ? JT_ROUTE(0, place->kind, place->id) : 0;
+}
+
+/*
+ * By IP address only to peers. What was merely learned counts where machines are
+ * a router apart; on one network the MAC decides, as it does in a bridge.
+ */
+JT_INLINE __u64 jt_ip_route(const struct jt_address *a)
+{
+	struct jt_place *place = bpf_map_lookup_elem(&addresses, a);
+	struct jt_control *c = jt_control();
+
+	if (!place || !c || place->kind != JT_PLACE_PEER ||
+	    (place->flags & JT_PLACE_LEARNED && !c->udp_port))
+		return 0;
+	return JT_ROUTE(0, place->kind, place->id);
 }
 
 /* Binds a cached route to its destination and to the state it was made from. */
@@ -143,7 +172,7 @@ JT_NOINLINE int jt_flow_resolve(const __u8 *data, const __u8 *end, const struct 
 	struct jt_address source, dest;
 	int reason;
 
-	reason = jt_mac_own(t, guest);
+	reason = jt_mac_own(t, guest, &source);
 	if (reason)
 		return reason;
 	reason = jt_addresses_read(data, end, p, &source, &dest);
@@ -155,7 +184,7 @@ JT_NOINLINE int jt_flow_resolve(const __u8 *data, const __u8 *end, const struct 
 	jt_address_set(&source, t->dest_mac, 6, JT_FAMILY_MAC);
 	*route = jt_address_route(&source);
 	if (!*route)
-		*route = jt_address_route(&dest);
+		*route = jt_ip_route(&dest);
 	return JT_ABOARD;
 }
 

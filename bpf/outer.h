@@ -51,6 +51,15 @@ JT_INLINE bool jt_outer_ipv6(struct jt_uplink *u)
 	return jt_outer_udp(u);
 }
 
+/* Frames for other machines only come by: a bridge floods them. */
+JT_INLINE bool jt_outer_mine(struct jt_uplink *u, const struct jt_eth *eth)
+{
+	__u64 mac = 0, mine = JT_READ(u->control->mac);
+
+	__builtin_memcpy(&mac, eth->dest, 6);
+	return !mine || mac == mine || eth->dest[0] & 1;
+}
+
 /* True if this is a Jitney frame; the cursor is at its Jitney header then. */
 JT_INLINE bool jt_outer(struct jt_uplink *u)
 {
@@ -59,6 +68,8 @@ JT_INLINE bool jt_outer(struct jt_uplink *u)
 	if (!eth)
 		return false;
 	u->from.scope = JT_SCOPE_PEER;
+	if (!jt_outer_mine(u, eth))
+		return false;
 	if (eth->type == u->control->ethertype) {
 		u->from.family = JT_FAMILY_MAC;
 		__builtin_memcpy(u->from.bytes, eth->source, 6);

@@ -10,6 +10,8 @@
  */
 #include "outer.h"
 
+#define JT_LATE_MAX 4096 /* further behind it is another count */
+
 /* Compare with the sequence number expected; count what is missing or late. */
 JT_INLINE void jt_sequence(struct jt_peer *peer, const struct jt_frame_header *h)
 {
@@ -21,13 +23,13 @@ JT_INLINE void jt_sequence(struct jt_peer *peer, const struct jt_frame_header *h
 
 	for (i = 0; i < 4; i++) {
 		ahead = old >> 32 == session >> 32 ? (__s32)(sequence - (__u32)old) : 0;
-		if (ahead < 0) {
+		if (ahead < 0 && ahead > -JT_LATE_MAX) {
 			jt_count(&peer->received_late, 1);
 			return;
 		}
 		now = jt_cas(&peer->received_next, old, session | (__u32)(sequence + 1));
 		if (now == old) {
-			if (ahead)
+			if (ahead > 0)
 				jt_count(&peer->received_lost, ahead);
 			return;
 		}

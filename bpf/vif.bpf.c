@@ -23,7 +23,8 @@
 JT_INLINE bool jt_flow_aboard(struct jt_vif *v, struct jt_flow *flow)
 {
 	/* Signed: another CPU may have written a moment later. */
-	return (__s64)(v->now - JT_READ(flow->aboard_ns)) < (__s64)JT_ORDER_NS;
+	return (__s64)(v->now - JT_READ(flow->aboard_ns)) <
+	       (__s64)(JT_ORDER_NS + JT_READ(v->page.control->latency_ns));
 }
 
 /*
@@ -118,26 +119,44 @@ JT_NOINLINE struct jt_flow *jt_flow_new(const struct jt_parsed *p)
 	return bpf_map_lookup_elem(&flows, &p->key);
 }
 
-/* The flow's entry with a valid route; makes both if need be. */
-JT_INLINE int jt_flow_get(struct jt_vif *v, const struct jt_parsed *p, struct jt_flow **flow)
+/*
+ * The flow's entry and its route; makes both if need be. The route is read once:
+ * the next read could be of another flow that got the element.
+ */
+JT_INLINE int jt_flow_get(struct jt_vif *v, const struct jt_parsed *p, struct jt_flow **flow,
+			  __u64 *route)
 {
 	__u32 tag = jt_route_tag(&p->key.header, JT_READ(v->page.control->generation));
-	__u64 route = 0;
+	__u64 found = 0;
 	int reason;
 
 	*flow = bpf_map_lookup_elem(&flows, &p->key);
-	if (*flow && JT_ROUTE_TAG(JT_READ((*flow)->route)) == tag &&
-	    p->key.header.kind != JT_TEMPLATE_ETHERNET)
+	if (*flow)
+		*route = JT_READ((*flow)->route);
+	if (*flow && JT_ROUTE_TAG(*route) == tag && p->key.header.kind != JT_TEMPLATE_ETHERNET)
 		return JT_ABOARD;
-	reason = jt_flow_resolve(v->data, v->end, p, v->guest, &route);
+	reason = jt_flow_resolve(v->data, v->end, p, v->guest, &found);
 	if (reason)
 		return reason;
+	*route = found;
 	if (!*flow)
 		*flow = jt_flow_new(p);
 	if (!*flow)
 		return JT_REASON_NO_ROOM;
-	JT_WRITE((*flow)->route, route | (__u64)tag << 32);
+	JT_WRITE((*flow)->route, found | (__u64)tag << 32);
 	return JT_ABOARD;
+}
+
+/* A Jitney frame that a guest sends in another one's name, this machine's perhaps. */
+JT_INLINE bool jt_forged_frame(struct jt_vif *v)
+{
+	const struct jt_eth *eth = (const struct jt_eth *)v->data;
+	__u64 mac = 0;
+
+	if (v->data + sizeof(*eth) > v->end || eth->type != v->page.control->ethertype)
+		return false;
+	__builtin_memcpy(&mac, eth->source, 6);
+	return mac != JT_READ(v->guest->mac);
 }
 
 JT_INLINE int jt_vif_work(struct jt_vif *v)
@@ -146,7 +165,7 @@ JT_INLINE int jt_vif_work(struct jt_vif *v)
 	struct jt_message m = { .parsed = &parsed };
 	/* A copy: who passes the address of a part of v gets all of it on the stack. */
 	__u32 ifindex = v->ifindex, *id = bpf_map_lookup_elem(&vifs, &ifindex);
-	__u64 route;
+	__u64 route = 0;
 	int reason;
 
 	if (!id)
@@ -159,18 +178,21 @@ JT_INLINE int jt_vif_work(struct jt_vif *v)
 		jt_mac_learn(v->data, v->end, v->guest, *id);
 	parsed.key.guest = *id;
 	reason = jt_parse(v->data, v->end, v->total, v->tagged, v->vlan, &parsed);
+	if (reason == JT_REASON_NOT_IP && jt_forged_frame(v)) {
+		jt_count_reason(v->guest->reasons, JT_REASON_SPOOFED_MAC);
+		return JT_DROP;
+	}
 	if (reason)
 		return jt_pass(v, reason);
 	v->now = bpf_ktime_get_coarse_ns();
 	if (v->now > JT_READ(v->page.control->alive_until_ns))
 		return jt_pass(v, JT_REASON_STALE);
-	reason = jt_flow_get(v, &parsed, &m.flow);
+	reason = jt_flow_get(v, &parsed, &m.flow, &route);
 	if (reason) {
 		jt_count_reason(v->guest->reasons, reason);
 		return reason == JT_REASON_SPOOFED_MAC || reason == JT_REASON_SPOOFED_IP ? JT_DROP :
 											   JT_PASS;
 	}
-	route = JT_READ(m.flow->route);
 	m.peer_id = JT_ROUTE_ID(route);
 	if (JT_ROUTE_KIND(route) == JT_PLACE_PEER)
 		return jt_to_peer(v, &m, &parsed);

@@ -24,6 +24,7 @@
 #define JT_BANKS_MIN 2
 #define JT_QUEUES_MAX 64
 #define JT_ADDRESSES_MAX 16384
+#define JT_LEARNED_MAX 64 /* addresses that one guest may teach */
 #define JT_FLOWS_MAX 16384
 #define JT_EVENTS_SIZE (64 * 1024)
 #define JT_FRAMES_SIZE (4 * 1024 * 1024)
@@ -187,7 +188,8 @@ struct jt_control {
 	__u16 ethertype;      /* be: of frames between machines of one network */
 	__u16 udp_port;	      /* be: of frames between machines a router apart; 0: none */
 	__u32 unused_settings;
-	__u64 unused_control[6];
+	__u64 mac; /* of the uplink, in memory order; 0: frames for any are taken */
+	__u64 unused_control[5];
 
 	/* Read by every write; changed a few times a cycle. */
 	__u64 epoch; /* any: stepped by compare-and-swap. The active bank is epoch % banks */
@@ -217,7 +219,8 @@ struct jt_guest {
 	__u32 ifindex; /* of its vif, in the controller's namespace; 0: slot is free */
 	__u32 flags;   /* JT_GUEST_* */
 	__u64 mac;     /* six bytes, in memory order; 0: any sets it, once */
-	__u64 unused[3];
+	__u64 learned; /* any: addresses that it has taught, at most JT_LEARNED_MAX */
+	__u64 unused[2];
 
 	/* Counters: any, atomically; they only grow. */
 	__u64 messages;	       /* aboard, from this guest */

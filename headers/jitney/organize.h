@@ -78,8 +78,11 @@ JT_INLINE JT_UNORDERED __u32 jt_template_find(const __u8 *frame, const struct jt
 	return bits ? 0 : (jt_ntohl(head) >> 8) & 0xff;
 }
 
-/* Write a template record; its head, written last, makes it valid. */
-JT_INLINE void jt_template_write(__u8 *record, const struct jt_parsed *p, __u32 number)
+/*
+ * Write a template record but for its head. That is written behind the message's,
+ * so that a gap always begins where its reservation does. Return: the head.
+ */
+JT_INLINE __u32 jt_template_write(__u8 *record, const struct jt_parsed *p, __u32 number)
 {
 	const __u32 *from = (const __u32 *)&p->key.header;
 	__u32 *at = (__u32 *)record + 1;
@@ -98,7 +101,7 @@ JT_INLINE void jt_template_write(__u8 *record, const struct jt_parsed *p, __u32 
 	}
 	if (p->key.header.flags & JT_TEMPLATE_VLAN)
 		at[used] = from[JT_WORD_VLAN];
-	JT_WRITE(at[-1], jt_record_template(number, (__u32)p->template_size));
+	return jt_record_template(number, (__u32)p->template_size);
 }
 
 /*
@@ -149,11 +152,14 @@ JT_INLINE int jt_organize_into(struct jt_page *page, const struct jt_message *m,
 	struct jt_extent *x = jt_page_extent(page, number);
 	__u8 *frame = jt_page_frame(page, number);
 	__u64 hint = JT_READ(m->flow->hint), before, offset, size, template_size = 0;
-	__u32 template = 0;
+	__u32 template = 0, head = 0;
 	int result;
 
 	if (!x || !frame)
 		return JT_PAGE_FULL;
+	/* Another peer's: only a word that is 2^32 epochs old says so. */
+	if (JT_EXTENT_PEER(JT_READ(x->word)) != m->peer_id)
+		return JT_PAGE_CLOSED;
 	if (JT_EPOCH(hint) == (__u32)epoch && JT_HINT_EXTENT(hint) == number)
 		template = jt_template_find(frame, g, hint, p);
 	if (!template) /* the mask says what is so, to the verifier */
@@ -169,9 +175,11 @@ JT_INLINE int jt_organize_into(struct jt_page *page, const struct jt_message *m,
 	offset &= g->extent_size - 1;
 	if (template_size) {
 		template = JT_EXTENT_TEMPLATES(before) + 1;
-		jt_template_write(frame + offset, p, template);
+		head = jt_template_write(frame + offset, p, template);
 	}
 	result = jt_message_write(page, p, frame + offset + template_size, template);
+	if (template_size)
+		JT_WRITE(*(__u32 *)(frame + offset), head);
 	jt_extent_commit(x, size, result == JT_ABOARD);
 	if (template_size)
 		JT_WRITE(m->flow->hint, JT_HINT(epoch, number, offset));

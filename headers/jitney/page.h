@@ -300,6 +300,20 @@ JT_INLINE __u32 jt_extent_salvage(__u8 *frame, __u32 from, __u32 to, __u64 commi
 	return to;
 }
 
+/* Messages among the records [from, to) of a frame that was salvaged. */
+JT_INLINE __u32 jt_records_count(const __u8 *frame, __u32 from, __u32 to)
+{
+	__u32 at, span, messages = 0;
+
+	for (at = from; at < to && to - at >= JT_RECORD_HEAD; at += span) {
+		span = jt_record_span(frame + at, to - at);
+		if (!span)
+			break;
+		messages += jt_record_is_message(frame + at);
+	}
+	return messages;
+}
+
 /* Wipe an extent that was sent; its bank becomes blank when all are wiped. */
 JT_INLINE void jt_extent_wipe(struct jt_extent *x, __u8 *frame, __u64 word)
 {

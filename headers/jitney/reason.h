@@ -56,7 +56,8 @@
 	X(PEER_GONE, peer_gone, drop, tx, "sent to a peer that had stopped answering")           \
 	X(SALVAGE_GAP, salvage_gap, drop, tx, "a writer died before it had committed")           \
 	X(HELLO_BAD, hello_bad, drop, rx, "malformed hello")                                     \
-	X(STALE_PAGE, stale_page, drop, tx, "a dead controller had left it in the page")
+	X(STALE_PAGE, stale_page, drop, tx, "a dead controller had left it in the page")        \
+	X(ADDRESS_TAKEN, address_taken, pass, vif, "source address is announced by a peer")
 
 enum jt_reason {
 	JT_ABOARD = 0, /* not a reason: the message is in the page */

@@ -170,6 +170,16 @@ void address_add(struct harness *h, __u16 family, __u16 scope, const __u8 *bytes
 	CHECK(!bpf_map_update_elem(h->addresses, &a, &place, BPF_ANY));
 }
 
+void address_learned(struct harness *h, __u16 family, const __u8 *bytes, __u32 kind, __u32 id)
+{
+	struct jt_address a = address(family, JT_SCOPE_GUEST, bytes);
+	struct jt_place place = {
+		.kind = kind, .id = id, .flags = JT_PLACE_LEARNED, .until_ns = JT_NEVER_STALE
+	};
+
+	CHECK(!bpf_map_update_elem(h->addresses, &a, &place, BPF_ANY));
+}
+
 bool address_known(struct harness *h, __u16 family, const __u8 *bytes, struct jt_place *place)
 {
 	struct jt_address a = address(family, JT_SCOPE_GUEST, bytes);

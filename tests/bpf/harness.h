@@ -62,6 +62,7 @@ void address_add(struct harness *h, __u16 family, __u16 scope, const __u8 *bytes
 /* The addresses that a packet of packet_make() comes from and goes to. */
 void addresses_of(struct harness *h, const struct packet_spec *s, __u32 guest, __u32 dest_kind,
 		  __u32 dest_id);
+void address_learned(struct harness *h, __u16 family, const __u8 *bytes, __u32 kind, __u32 id);
 bool address_known(struct harness *h, __u16 family, const __u8 *bytes, struct jt_place *place);
 
 /* The flow of a packet; false: there is none. */

@@ -73,6 +73,47 @@ static void test_spoofed_mac(void)
 	offer(&v4, DROP, JT_REASON_SPOOFED_MAC);
 }
 
+/* What a peer had announced has moved here, perhaps: not carried, not dropped either. */
+static void test_address_taken(void)
+{
+	__u8 mac[8] = {}, ip[16];
+
+	known(&v4);
+	packet_mac(mac, 1, 1);
+	address_learned(&h, JT_FAMILY_MAC, mac, JT_PLACE_PEER, PEER_ONE);
+	offer(&v4, PASS, JT_REASON_ADDRESS_TAKEN);
+	known(&v4);
+	packet_address(ip, 4, 1, 1);
+	address_learned(&h, JT_FAMILY_IPV4, ip, JT_PLACE_PEER, PEER_ONE);
+	address_learned(&h, JT_FAMILY_MAC, mac, JT_PLACE_GUEST, GUEST_ONE);
+	memcpy(&h.guests[GUEST_ONE].mac, mac, 8);
+	offer(&v4, PASS, JT_REASON_ADDRESS_TAKEN);
+}
+
+/* One guest can't fill the table of all. */
+static void test_learned_limit(void)
+{
+	h.guests[GUEST_ONE].learned = JT_LEARNED_MAX - 1;
+	addresses_of(&h, &v4, 0, JT_PLACE_PEER, PEER_ONE);
+	/* The MAC is the last that it may teach. */
+	offer(&v4, PASS, JT_REASON_NO_ROOM);
+	CHECK(h.guests[GUEST_ONE].learned == JT_LEARNED_MAX);
+}
+
+/* Frames of Jitney's own that a guest makes up in another machine's name. */
+static void test_forged_frame(void)
+{
+	struct packet p;
+
+	known(&v4);
+	packet_make(&p, &v4);
+	put16(p.bytes + 12, ntohs(h.control->ethertype));
+	CHECK(show(&p) == PASS); /* in its own name */
+	p.bytes[11]++;
+	CHECK(show(&p) == DROP);
+	CHECK(h.guests[GUEST_ONE].reasons[JT_REASON_SPOOFED_MAC] == 1);
+}
+
 static void spoofed(const struct packet_spec *s)
 {
 	addresses_of(&h, s, GUEST_OTHER, JT_PLACE_PEER, PEER_ONE);
@@ -155,6 +196,9 @@ static const struct vif_test tests[] = {
 	{ "strict guest", test_strict_guest },
 	{ "MAC of the first packet", test_mac_of_the_first_packet },
 	{ "spoofed MAC", test_spoofed_mac },
+	{ "address taken", test_address_taken },
+	{ "learned limit", test_learned_limit },
+	{ "forged frame", test_forged_frame },
 	{ "spoofed IP", test_spoofed_ip },
 	{ "every echo is checked", test_every_echo_is_checked },
 	{ "local", test_local },

@@ -20,12 +20,14 @@ static void encode_again(const struct jt_found *m, const struct packet *p)
 	struct jt_parsed parsed;
 	__u8 bytes[JT_TEMPLATE_MAX + JT_RECORD_HEAD];
 	__u16 check = m->check;
+	__u32 head;
 
 	require(!packet_parse(p->bytes, p->length, &parsed));
 	require(parsed.template_size == m->template_size);
 	require(parsed.length == m->length);
 	require(p->length == parsed.payload + parsed.length);
-	jt_template_write(bytes, &parsed, 1);
+	head = jt_template_write(bytes, &parsed, 1);
+	memcpy(bytes, &head, sizeof(head));
 	require(!memcmp(bytes + JT_RECORD_HEAD, m->bytes, m->template_size));
 	require(parsed.check == check);
 	if (m->length <= JT_RECORD_MAX - 3)

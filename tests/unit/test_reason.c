@@ -50,7 +50,7 @@ static void test_order_is_abi(void **state)
 		"template_unknown", "template_twice", "message_bad",  "no_guest",
 		"source_bad",	    "deliver_failed", "guest_down",   "tx_failed",
 		"uplink_down",	    "peer_gone",      "salvage_gap",  "hello_bad",
-		"stale_page",
+		"stale_page",	    "address_taken",
 	};
 	size_t i;
 

@@ -17,11 +17,13 @@
 #include "controller/control.h"
 #include "controller/guests.h"
 #include "controller/peers.h"
+#include "controller/places.h"
 #include "controller/receive.h"
 #include "controller/scheduler.h"
 #include "controller/transmit.h"
 
 #define EVENTS_MAX 16
+#define RECORDS_MAX 256 /* of the ring `frames' in one turn; then others have theirs */
 #define LINGER_NS 40000000ULL
 #define GRACE_US 10000 /* a program that has begun is through by then */
 
@@ -105,6 +107,18 @@ static void uplink_close(struct jt_controller *c)
 	jt_xsk_close(&c->xsk);
 }
 
+/* This machine's own address is no guest's, whatever a guest may say. */
+static void uplink_own(struct jt_controller *c, const struct jt_netdev *dev)
+{
+	struct jt_place place = { .kind = JT_PLACE_NONE, .until_ns = JT_NEVER_STALE };
+	struct jt_address own = jt_address_make(JT_FAMILY_MAC, JT_SCOPE_GUEST, dev->mac);
+	__u64 mac = 0;
+
+	jt_place_set(c, &own, &place);
+	memcpy(&mac, dev->mac, sizeof(dev->mac));
+	JT_WRITE(c->datapath.page.control->mac, mac);
+}
+
 /* c->uplink changes on success only: what failed is tried again when the device changes. */
 static int uplink_open(struct jt_controller *c, const struct jt_netdev *dev)
 {
@@ -119,11 +133,13 @@ static int uplink_open(struct jt_controller *c, const struct jt_netdev *dev)
 	else
 		err = jt_attach_uplink(&c->datapath, dev, c->options->attach,
 				       &c->uplink_attachment);
-	if (err)
+	if (err) {
 		jt_xsk_close(&c->xsk);
-	else
-		c->uplink = *dev;
-	return err;
+		return err;
+	}
+	c->uplink = *dev;
+	uplink_own(c, dev);
+	return 0;
 }
 
 static void uplink_changed(struct jt_controller *c, const struct jt_netdev *dev, bool gone)
@@ -332,15 +348,22 @@ static int controller_start(struct jt_controller *c)
 static void turn(struct jt_controller *c, int timeout)
 {
 	struct epoll_event events[EVENTS_MAX];
-	int i, n = epoll_wait(c->epoll, events, EVENTS_MAX, timeout);
 	struct jt_watch *w;
+	int i, n;
 
+	c->record_budget = RECORDS_MAX;
+	if (c->options->busy_poll_us && c->xsk.socket) /* polls the driver */
+		recvfrom(jt_xsk_fd(&c->xsk), NULL, 0, MSG_DONTWAIT, NULL, NULL);
+	n = epoll_wait(c->epoll, events, EVENTS_MAX, timeout);
 	for (i = 0; i < n; i++) {
 		w = events[i].data.ptr;
 		w->ready(c, w, events[i].events);
 	}
 	if (c->transmit.send_epoch < JT_READ(c->datapath.page.control->epoch))
 		jt_transmit_run(c);
+	/* Awake by a writer's word whose event found no room in the ring. */
+	if (!c->scheduler.start_ns && !JT_READ(c->datapath.page.control->asleep))
+		jt_scheduler_wake(c, jt_env_now());
 	jt_scheduler_alive(c);
 }
 

@@ -50,7 +50,6 @@ struct jt_transmit {
 	uint64_t send_epoch;		      /* the oldest bank with frames to hand over */
 	uint64_t wipe_epoch;		      /* the oldest bank that is not blank again */
 	struct jt_drain drains[JT_BANKS_MAX]; /* by epoch % banks */
-	uint64_t salvaged_messages;
 };
 
 struct jt_guest_state {
@@ -108,6 +107,7 @@ struct jt_controller {
 	uint32_t guest_limit, peer_limit; /* slots that were ever in use */
 	uint64_t started_ns;
 	struct jt_retired retired;
+	unsigned int record_budget; /* frames that may still be taken from the ring in this turn */
 	uint16_t session;
 	int epoll;
 	bool stop;

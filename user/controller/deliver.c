@@ -75,6 +75,7 @@ static void lost(struct jt_guest *guest, int err)
 
 void jt_deliver_flush(struct jt_deliver *d)
 {
+	const struct jt_guest *full = NULL; /* it took no more: others need not wait for it */
 	unsigned int at = 0, tries = 0;
 	int n;
 
@@ -84,9 +85,11 @@ void jt_deliver_flush(struct jt_deliver *d)
 			delivered(d, at, (unsigned int)n);
 			at += (unsigned int)n;
 			tries = 0;
-		} else if ((errno == EAGAIN || errno == ENOBUFS) && ++tries < RETRIES) {
+		} else if ((errno == EAGAIN || errno == ENOBUFS) && d->guests[at] != full &&
+			   ++tries < RETRIES) {
 			continue;
 		} else {
+			full = d->guests[at];
 			lost(d->guests[at++], errno);
 			tries = 0;
 		}

@@ -11,6 +11,7 @@
 #include "controller/places.h"
 
 #define GONE_NS 3000000000ULL	     /* silent for so long: what is unconfirmed is lost */
+#define XDP_HEADROOM 256U	     /* XDP_PACKET_HEADROOM of the kernel */
 #define HELLO_ADDRESSES 64	     /* in one frame */
 #define EVERYBODY (JT_PEERS_MAX - 1) /* a slot without a peer, for broadcasts */
 
@@ -26,8 +27,9 @@ static void set_limits(struct jt_controller *c, uint32_t id)
 	uint16_t family = c->peers[id].address.family;
 	uint32_t limit = JT_FRAME_START + (uint32_t)sizeof(struct jt_eth) + c->uplink.mtu;
 
-	if (limit > c->datapath.page.geometry.extent_size)
-		limit = c->datapath.page.geometry.extent_size;
+	/* The receiver's AF_XDP socket keeps a headroom in each of its chunks. */
+	if (limit > c->datapath.page.geometry.extent_size - XDP_HEADROOM)
+		limit = c->datapath.page.geometry.extent_size - XDP_HEADROOM;
 	slot->head = (uint16_t)jt_outer_head(family);
 	slot->limit = limit;
 	slot->flags = family == JT_FAMILY_IPV4 ? JT_PEER_IPV4 :
@@ -44,12 +46,17 @@ static void resolve(struct jt_controller *c, uint32_t id)
 	struct sockaddr_in6 to6 = { .sin6_family = AF_INET6, .sin6_port = htons(9) };
 	struct sockaddr_in to4 = { .sin_family = AF_INET, .sin_port = htons(9) };
 	bool v4 = p->address.family == JT_FAMILY_IPV4;
+	struct jt_address own; /* is no guest's */
 	int fd, err;
 
 	if (p->address.family == JT_FAMILY_MAC)
 		return;
 	err = jt_netdev_route(c->uplink.ifindex, &p->address, &p->source, mac);
 	p->reachable = !err;
+	if (!err) {
+		own = jt_address_make(p->source.family, JT_SCOPE_GUEST, p->source.bytes);
+		jt_place_set(c, &own, &(struct jt_place){ .until_ns = JT_NEVER_STALE });
+	}
 	if (err != -EAGAIN)
 		return;
 	memcpy(&to4.sin_addr, p->address.bytes, 4);
@@ -250,7 +257,8 @@ static void learn(struct jt_controller *c, uint32_t id, const struct jt_hello *h
 				  .id = id,
 				  .flags = JT_PLACE_LEARNED,
 				  .until_ns = jt_env_now() + JT_PLACE_EXPIRES_NS };
-	const struct jt_place *known;
+	struct jt_place known;
+	bool taken;
 	struct jt_hello_address entry;
 	struct jt_address a;
 	uint32_t i;
@@ -258,9 +266,10 @@ static void learn(struct jt_controller *c, uint32_t id, const struct jt_hello *h
 	for (i = 0; i < ntohs(hello->addresses); i++) {
 		entry = jt_hello_address(body, i);
 		a = jt_address_make(ntohs(entry.family), JT_SCOPE_GUEST, entry.bytes);
-		known = jt_index_find(&c->index, &a);
+		/* The map itself: a guest may have spoken a moment ago. */
+		taken = !bpf_map_lookup_elem(c->datapath.maps[JT_MAP_addresses], &a, &known);
 		/* What is configured, or ours, is not for others to say. */
-		if (!known || (known->kind == JT_PLACE_PEER && known->flags & JT_PLACE_LEARNED))
+		if (!taken || (known.kind == JT_PLACE_PEER && known.flags & JT_PLACE_LEARNED))
 			jt_place_set(c, &a, &place);
 	}
 }

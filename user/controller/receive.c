@@ -76,6 +76,9 @@ static struct route route_find(struct jt_controller *c, const struct jt_found *m
 	if (!place) {
 		a = ip_address(m, &t, false);
 		place = jt_index_find(&c->index, &a);
+		/* What a guest merely said of itself draws nobody's packets to it. */
+		if (place && place->flags & JT_PLACE_LEARNED && !c->options->udp_port)
+			return r;
 		if (place && place->kind == JT_PLACE_GUEST)
 			r.mac = (const uint8_t *)&c->datapath.guests[place->id].mac;
 	}
@@ -162,7 +165,7 @@ int jt_receive_record(void *controller, void *data, size_t size)
 		return 0;
 	jt_receive_frame(c, record->bytes, record->length);
 	jt_deliver_flush(&c->deliver);
-	return 0;
+	return --c->record_budget ? 0 : -1;
 }
 
 void jt_receive_run(struct jt_controller *c)

@@ -4,7 +4,7 @@
 
 #include "controller/controller.h"
 
-/* A record of the ring buffer `frames`, as libbpf hands it over. Return: 0. */
+/* A record of the ring buffer `frames`, as libbpf hands it over. Return: 0, or -1: no more in this turn. */
 int jt_receive_record(void *controller, void *data, size_t size);
 
 /* Take in what the uplink's socket holds and hand it to the guests. */

@@ -86,6 +86,7 @@ static void sleep_until_rung(struct jt_controller *c)
 
 	uint64_t now = jt_env_now();
 
+	jt_transmit_run(c); /* banks whose frames came back late are blank for the next burst */
 	c->scheduler.start_ns = 0;
 	/* The last word is the peers': has what was sent arrived? */
 	arm(c, jt_peers_tick(c, now) ? now + JT_PEER_PROBE_NS : 0);

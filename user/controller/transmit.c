@@ -94,21 +94,24 @@ static void frame_sent(struct jt_controller *c, uint32_t id, const uint8_t *fram
 		jt_capture_frame(c, JT_CAPTURE_SENT, frame, length);
 }
 
-/* Where the records of a sealed extent end; 0: not settled yet. */
+/* Where the records of a sealed extent end, and how many messages; 0: not settled yet. */
 static uint32_t frame_end(struct jt_controller *c, struct jt_extent *x, uint64_t word,
-			  uint8_t *frame, uint32_t head, uint64_t since_ns)
+			  uint8_t *frame, uint32_t head, uint64_t since_ns, uint32_t *messages)
 {
 	uint32_t to = JT_EXTENT_OFFSET(word), end;
 	uint64_t committed;
 
-	if (jt_extent_settled(x, word, head))
+	if (jt_extent_settled(x, word, head)) {
+		*messages = JT_COMMITTED_MESSAGES(JT_READ(x->committed));
 		return to;
+	}
 	if (jt_env_now() - since_ns <= SETTLE_NS)
 		return 0;
 	committed = JT_READ(x->committed);
 	end = jt_extent_salvage(frame, head, to, committed);
-	c->transmit.salvaged_messages += JT_COMMITTED_MESSAGES(committed);
-	frame_lost(c, JT_EXTENT_PEER(word), 1, JT_REASON_SALVAGE_GAP);
+	*messages = jt_records_count(frame, head, end);
+	frame_lost(c, JT_EXTENT_PEER(word), JT_COMMITTED_MESSAGES(committed) - *messages + 1,
+		   JT_REASON_SALVAGE_GAP);
 	return end;
 }
 
@@ -127,14 +130,13 @@ static bool extent_send(struct jt_controller *c, uint64_t epoch, uint32_t i)
 	uint32_t id = JT_EXTENT_PEER(word), head, end, messages;
 
 	if (id >= JT_PEERS_MAX)
-		return true; /* taken and never opened */
+		return true; /* no writer makes such a word */
 	head = c->datapath.peers[id].head;
 	if (JT_EXTENT_OFFSET(word) <= head)
-		return true; /* opened and never written to */
-	end = frame_end(c, x, word, frame, head, drain->since_ns);
+		return true; /* never opened, or never written to */
+	end = frame_end(c, x, word, frame, head, drain->since_ns, &messages);
 	if (!end)
 		return false;
-	messages = JT_COMMITTED_MESSAGES(JT_READ(x->committed));
 	if (!messages || end <= head)
 		return true;
 	if (!c->peers[id].used || !c->peers[id].reachable) {

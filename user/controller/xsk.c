@@ -137,7 +137,6 @@ bool jt_xsk_send(struct jt_xsk *x, const uint8_t *frame, uint32_t length)
 	*xsk_ring_prod__tx_desc(&x->tx, index) =
 		(struct xdp_desc){ .addr = (uint64_t)(frame - x->memory), .len = length };
 	xsk_ring_prod__submit(&x->tx, 1);
-	x->submitted++;
 	return true;
 }
 
@@ -174,7 +173,6 @@ bool jt_xsk_completed(struct jt_xsk *x, const uint8_t **frame)
 		return false;
 	*frame = x->memory + *xsk_ring_cons__comp_addr(&x->completion, index);
 	xsk_ring_cons__release(&x->completion, 1);
-	x->submitted--;
 	return true;
 }
 

@@ -16,8 +16,7 @@ struct jt_xsk {
 	struct xsk_ring_cons completion, rx;
 	const uint8_t *memory; /* the UMEM. Borrowed from the datapath */
 	bool zerocopy;
-	uint64_t counted;	/* of those missed, under their reason */
-	unsigned int submitted; /* frames handed to the kernel, not completed */
+	uint64_t counted; /* of those missed, under their reason */
 };
 
 /* Return: 0 or negative errno, after a message. */
