@@ -35,7 +35,7 @@ static void print_frames(const json_t *status)
 
 static void print_uplink(const json_t *uplink)
 {
-	LINE("uplink", "%s (%s), %s, %s XDP, %s, queue %" PRId64 ", MTU %s",
+	LINE("uplink", "%s (%s), %s, %s, %s, queue %" PRId64 ", MTU %s",
 	     jt_get_text(uplink, "interface"), jt_get_text(uplink, "mac"),
 	     jt_get_true(uplink, "up") ? "up" : "DOWN", jt_get_text(uplink, "attach"),
 	     jt_get_true(uplink, "zerocopy") ? "zero-copy" : "copy mode",
