@@ -241,7 +241,7 @@ json_t *jt_report_status(struct jt_controller *c)
 	json_object_set_new(o, "page", geometry(c));
 	json_object_set_new(o, "cycle", cycle(c));
 	json_object_set_new(o, "totals", totals(c));
-	set_text(o, "pin", c->options->pin);
+	set_text(o, "pin", c->options->pin ? c->options->pin : c->options->adopt);
 	set_text(o, "ethertype", ethertype);
 	set_number(o, "udp_port", c->options->udp_port);
 	return o;
