@@ -37,7 +37,7 @@ struct jt_scheduler {
 	uint64_t offered[JT_GUESTS_MAX], writes[JT_GUESTS_MAX], writes_ns[JT_GUESTS_MAX];
 };
 
-/* A bank on its way out. Epochs below `sealed` are closed, below `sent` sent. */
+/* A bank on its way out, from its being closed until it is blank again. */
 struct jt_drain {
 	uint32_t taken;	      /* extents of the bank */
 	uint32_t next;	      /* first extent not handed over */
