@@ -133,6 +133,7 @@ is_not_up() {
 	start_pair
 	acquaint
 	load_begin a1 b1 40000 5000
+	load_begin b1 a2 40000 5000 # one that stops has something unconfirmed, as most have
 	for i in 1 2 3; do
 		stop b || fail "controller b ended badly: $(<"$work/b.err")"
 		nothing_left_on b
@@ -140,9 +141,11 @@ is_not_up() {
 		carries a
 	done
 	load_end a1 b1
+	load_end b1 a2
 	note "lost $(lost a1 b1) of 40000 at 5000/s in three restarts of the receiver's controller;" \
 		"the last one: $(drops_of b | tr '\n' ' ')"
 	between "lost" "$(lost a1 b1)" 0 150
+	equal "lost on the way back" "$(lost b1 a2)" 0
 	leave
 }
 

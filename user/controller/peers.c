@@ -177,7 +177,7 @@ static void announce_to(struct jt_controller *c, uint32_t id, bool broadcast)
 {
 	size_t at = 0;
 
-	if (jt_index_refresh(&c->index, c->datapath.maps[JT_MAP_addresses]))
+	if (c->stop || jt_index_refresh(&c->index, c->datapath.maps[JT_MAP_addresses]))
 		return;
 	do
 		at = hello_send(c, id, JT_HELLO_ANNOUNCE, at, broadcast);
@@ -188,7 +188,8 @@ void jt_peers_probe(struct jt_controller *c, uint32_t id)
 {
 	struct jt_peer_state *p = &c->peers[id];
 
-	if (id >= c->peer_limit || !p->used)
+	/* It would say "I am here" after the good-bye. */
+	if (id >= c->peer_limit || !p->used || c->stop)
 		return;
 	/* One that is silent may have got another next hop. */
 	if (!p->reachable || !jt_peer_alive(c, id, jt_env_now()))
