@@ -15,7 +15,7 @@
 #include "page.h"
 #include "parse.h"
 
-#define JT_ORGANIZE_TRIES 4
+#define JT_ORGANIZE_TRIES 16
 
 #define JT_HINT(epoch, number, offset) \
 	((__u64)(__u32)(epoch) << 32 | (__u64)(number) << 12 | (offset) >> 2)
