@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * How a helper in a guest attaches: over the controller's Unix stream socket,
+ * the one that `jitney' talks JSON to. A connection whose first byte is that of
+ * JT_ATTACH_MAGIC is a helper's and stays open as long as it is attached.
+ *
+ * Both sides send struct jt_attach_message, always all of it, in host order; the
+ * helper asks, the controller answers in order. The first question must be
+ * JT_ATTACH_HELLO. A connection that breaks the protocol is closed.
+ *
+ * Descriptors travel beside (SCM_RIGHTS):
+ *   question HELLO   the helper's network namespace (/proc/self/ns/net)
+ *   answer HELLO     enum jt_attach_fd, those that `fds' has a bit for, in order
+ */
+#ifndef JITNEY_ATTACH_H
+#define JITNEY_ATTACH_H
+
+#include "abi.h"
+
+#define JT_ATTACH_MAGIC 0x4854414aU /* "JATH" in memory of little-endian machines */
+#define JT_ATTACH_VERSION 1
+#define JT_ATTACH_TEXT 104
+
+enum jt_attach_op {
+	JT_ATTACH_HELLO = 1,   /* attach */
+	JT_ATTACH_ROUTE = 2,   /* where does this destination lead? */
+	JT_ATTACH_CLAIM = 3,   /* messages for this port come to me */
+	JT_ATTACH_RELEASE = 4, /* no more */
+	JT_ATTACH_FLUSH = 5,   /* let what is aboard leave now */
+	JT_ATTACH_BARRIER = 6, /* answered when all that was in the slice is aboard */
+};
+
+/* How messages of this helper get into the page. */
+enum jt_attach_call { JT_CALL_SLICE = 1, JT_CALL_XDP = 2, JT_CALL_MAP = 3 };
+
+/* How messages reach it: its slice, or an AF_XDP socket whose UMEM lies in it. */
+enum jt_attach_receive { JT_RECEIVE_SLICE = 1, JT_RECEIVE_XDP = 2 };
+
+enum jt_attach_fd {
+	JT_FD_SLICE,	/* memfd, mapped shared: struct jt_slice */
+	JT_FD_NOTICE,	/* memfd, can be mapped read-only: struct jt_notice */
+	JT_FD_DOORBELL, /* eventfd: written by the helper */
+	JT_FD_RECEIVE,	/* eventfd: the receive ring is no longer empty */
+	JT_FD_CYCLE,	/* eventfd: there is room in the send ring, or a swap was */
+	JT_FD_SOCKET,	/* AF_XDP socket on the guest's interface */
+	JT_FD_DOMAIN,	/* memfd: the trust domain's page */
+	JT_FD_COUNT
+};
+
+struct jt_attach_hello {
+	char guest[JT_NAME_SIZE]; /* question: empty: whoever lives in this namespace */
+	__u32 call;		  /* enum jt_attach_call; 0: only to receive */
+	__u32 receive;		  /* enum jt_attach_receive */
+	__u32 send_size;	  /* bytes, a power of two */
+	__u32 receive_size;
+	/* Answer. */
+	__u32 fds;     /* bit i: descriptor i of enum jt_attach_fd came along */
+	__u32 ifindex; /* of the guest's interface, in the guest's namespace */
+	__u64 slice_size;
+	__u64 domain_size;
+	__u8 mac[6];	 /* the guest's */
+	__u16 ethertype; /* be: of guest frames */
+	struct jt_geometry geometry;
+	__u32 guest_id;
+	__u32 queue; /* of JT_FD_SOCKET */
+};
+
+struct jt_attach_route {
+	__u8 dest_mac[6];
+	__u16 family; /* JT_FAMILY_IPV4 or _IPV6 */
+	__u8 dest[16];
+	/* Answer. */
+	__u32 kind;	  /* enum jt_place_kind */
+	__u32 id;	  /* of the peer or guest */
+	__u32 generation; /* as in the notice: ask again when it is another */
+};
+
+struct jt_attach_port {
+	__u16 port; /* be */
+};
+
+struct jt_attach_message {
+	__u32 magic;   /* JT_ATTACH_MAGIC */
+	__u16 version; /* JT_ATTACH_VERSION */
+	__u16 size;    /* sizeof(struct jt_attach_message) */
+	__u32 op;      /* enum jt_attach_op */
+	__s32 error;   /* answer: 0 or a negative errno */
+	union {
+		struct jt_attach_hello hello;
+		struct jt_attach_route route;
+		struct jt_attach_port port;
+		char text[JT_ATTACH_TEXT]; /* answer with an error: a sentence, or empty */
+	} u;
+};
+
+JT_ASSERT(sizeof(struct jt_attach_hello) <= JT_ATTACH_TEXT, "protocol");
+JT_ASSERT(sizeof(struct jt_attach_message) == 16 + JT_ATTACH_TEXT, "protocol");
+
+#endif
