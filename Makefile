@@ -190,7 +190,7 @@ $(call programs_in,fuzz,tests/fuzz,$(FUZZERS),fuzz_*,$(CLANG),$(FUZZ))
 $(call programs_in,bench,tests/bench,$(BENCHES),bench_*,$(CC))
 
 # The controller from the inside.
-build/tests/test_slices: $(filter-out %/main.o,$(JITNEYD_C:%.c=build/asan/obj/%.o)) \
+build/tests/test_slices build/tests/test_enemy: $(filter-out %/main.o,$(JITNEYD_C:%.c=build/asan/obj/%.o)) \
 	build/asan/obj/common.a
 
 # For LD_PRELOAD.

@@ -11,13 +11,6 @@
 #include "controller/places.h"
 #include "controller/scheduler.h"
 
-static void drop_namespace(struct jt_helper *h)
-{
-	if (h->namespace >= 0)
-		close(h->namespace);
-	h->namespace = -1;
-}
-
 static void leave_guest(struct jt_controller *c, struct jt_helper *h)
 {
 	struct jt_helper **at = &c->guests[h->guest].helpers;
@@ -26,6 +19,22 @@ static void leave_guest(struct jt_controller *c, struct jt_helper *h)
 		at = &(*at)->next_here;
 	if (*at)
 		*at = h->next_here;
+}
+
+static void shut(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
+void jt_helper_release(struct jt_controller *c, struct jt_helper *h)
+{
+	jt_watch_close(c, &h->doorbell);
+	shut(&h->receive_event);
+	shut(&h->cycle);
+	shut(&h->socket);
+	jt_slice_close(&h->slice);
 }
 
 static void helper_close(struct jt_controller *c, struct jt_helper *h)
@@ -39,13 +48,8 @@ static void helper_close(struct jt_controller *c, struct jt_helper *h)
 		h->next->link = h->link;
 	c->helpers.count--;
 	jt_watch_close(c, &h->watch);
-	jt_watch_close(c, &h->doorbell);
-	if (h->receive_event >= 0)
-		close(h->receive_event);
-	if (h->cycle >= 0)
-		close(h->cycle);
-	drop_namespace(h);
-	jt_slice_close(&h->slice);
+	jt_helper_release(c, h);
+	shut(&h->namespace);
 	h->next = c->helpers.dead;
 	c->helpers.dead = h;
 }
@@ -199,7 +203,7 @@ static void execute(struct jt_controller *c, struct jt_helper *h)
 		jt_helper_refuse(h, -ENOTCONN, "it is not attached");
 	else
 		ops[op](c, h);
-	drop_namespace(h);
+	shut(&h->namespace);
 }
 
 /* --- the connection ------------------------------------------------------------------ */
@@ -274,7 +278,8 @@ void jt_helper_open(struct jt_controller *c, int fd)
 		return;
 	}
 	h->watch = (struct jt_watch){ .fd = fd, .ready = helper_ready };
-	h->doorbell.fd = h->receive_event = h->cycle = h->namespace = h->slice.fd = -1;
+	h->doorbell.fd = h->receive_event = h->cycle = h->socket = -1;
+	h->namespace = h->slice.fd = -1;
 	h->pid = who.pid;
 	h->uid = who.uid;
 	h->gid = who.gid;
