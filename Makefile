@@ -212,6 +212,10 @@ $(call programs_in,bpf-tests,tests/bpf,$(BPF_TESTS),test_*,$(CC))
 $(call programs_in,fuzz,tests/fuzz,$(FUZZERS),fuzz_*,$(CLANG),$(FUZZ))
 $(call programs_in,bench,tests/bench,$(BENCHES),bench_*,$(CC))
 
+# The controller from the inside.
+build/tests/test_slices: $(filter-out %/main.o,$(JITNEYD_C:%.c=build/asan/obj/%.o)) \
+	build/asan/obj/common.a
+
 # For LD_PRELOAD.
 $(FAIL): build/tests/%.so: tests/fault/%.c Makefile
 	$(call say,CC,$@)

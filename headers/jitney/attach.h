@@ -31,7 +31,13 @@ enum jt_attach_op {
 };
 
 /* How messages of this helper get into the page. */
-enum jt_attach_call { JT_CALL_SLICE = 1, JT_CALL_XDP = 2, JT_CALL_MAP = 3 };
+enum jt_attach_call { JT_CALL_NONE, JT_CALL_SLICE, JT_CALL_XDP, JT_CALL_MAP, JT_CALL_COUNT };
+
+#ifndef __bpf__
+static const char *const jt_attach_call_names[]
+	__attribute__((unused)) = { "none", "slice", "xdp", "map" };
+JT_ASSERT(JT_ARRAY_SIZE(jt_attach_call_names) == JT_CALL_COUNT, "a name for every call");
+#endif
 
 /* How messages reach it: its slice, or an AF_XDP socket whose UMEM lies in it. */
 enum jt_attach_receive { JT_RECEIVE_SLICE = 1, JT_RECEIVE_XDP = 2 };

@@ -57,7 +57,10 @@
 	X(SALVAGE_GAP, salvage_gap, drop, tx, "a writer died before it had committed")           \
 	X(HELLO_BAD, hello_bad, drop, rx, "malformed hello")                                     \
 	X(STALE_PAGE, stale_page, drop, tx, "a dead controller had left it in the page")        \
-	X(ADDRESS_TAKEN, address_taken, pass, vif, "source address is announced by a peer")
+	X(ADDRESS_TAKEN, address_taken, pass, vif, "source address is announced by a peer")      \
+	X(SLICE_BAD, slice_bad, drop, tx, "a helper broke the rules of its slice, and was cut off") \
+	X(SLICE_NO_PEER, slice_no_peer, drop, tx, "a helper's message that leads to no peer")    \
+	X(SLICE_FULL, slice_full, drop, rx, "the helper did not read its messages in time")
 
 enum jt_reason {
 	JT_ABOARD = 0, /* not a reason: the message is in the page */

@@ -33,7 +33,7 @@
 
 #define JT_SLICE_HEADER 4096U
 #define JT_SLICE_RING_MIN 16384U
-#define JT_SLICE_RING_MAX (64U * 1024 * 1024)
+#define JT_SLICE_RING_MAX (16U * 1024 * 1024)
 #define JT_SLICE_ALIGN 8U
 #define JT_SLICE_TEMPLATES 256U /* numbered from 0; a number may be given anew */
 

@@ -51,6 +51,15 @@ JT_INLINE void jt_template_load(struct jt_template *t, const __u8 *bytes, __u32 
 		memcpy(&t->vlan, bytes + size - vlan, vlan);
 }
 
+/* The other way round. @size: jt_template_size() of it. */
+JT_INLINE void jt_template_store(__u8 *bytes, const struct jt_template *t, __u32 size)
+{
+	__u32 vlan = t->flags & JT_TEMPLATE_VLAN ? 4 : 0;
+
+	memcpy(bytes, t, size - vlan);
+	memcpy(bytes + size - vlan, &t->vlan, vlan);
+}
+
 /* True if the template is in canonical form. */
 JT_INLINE bool jt_template_sound(const __u8 *bytes, __u32 size)
 {

@@ -50,7 +50,8 @@ static void test_order_is_abi(void **state)
 		"template_unknown", "template_twice", "message_bad",  "no_guest",
 		"source_bad",	    "deliver_failed", "guest_down",   "tx_failed",
 		"uplink_down",	    "peer_gone",      "salvage_gap",  "hello_bad",
-		"stale_page",	    "address_taken",
+		"stale_page",	    "address_taken",  "slice_bad",    "slice_no_peer",
+		"slice_full",
 	};
 	size_t i;
 

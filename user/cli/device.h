@@ -51,6 +51,6 @@ struct jt_device_peer {
 int jt_device_peer(const struct jt_device *vif, struct jt_device_peer *out);
 
 /* Enter the network namespace of a process. Return: 0 or negative errno. */
-int jt_netns_of(int pid);
+int jt_device_namespace(int pid);
 
 #endif

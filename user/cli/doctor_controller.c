@@ -40,7 +40,7 @@ static void check_namespace(struct jt_doctor *d)
 {
 	if (!d->pid || same_namespace(d->pid))
 		return;
-	if (!jt_netns_of(d->pid)) {
+	if (!jt_device_namespace(d->pid)) {
 		jt_found(d, JT_OK, NULL,
 			 "the controller's is another one: interfaces are looked at there");
 		return;

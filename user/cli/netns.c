@@ -8,15 +8,12 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/net_namespace.h>
-#include <netlink/attr.h>
-#include <netlink/msg.h>
-#include <netlink/netlink.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "common/netns.h"
 #include "device.h"
 
 static int open_netns(const char *path)
@@ -24,38 +21,6 @@ static int open_netns(const char *path)
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 
 	return fd < 0 ? -errno : fd;
-}
-
-static int nsid_found(struct nl_msg *msg, void *arg)
-{
-	struct nlattr *id = nlmsg_find_attr(nlmsg_hdr(msg), sizeof(struct rtgenmsg), NETNSA_NSID);
-
-	if (id)
-		*(int *)arg = nla_get_s32(id);
-	return NL_OK;
-}
-
-/* Return: the number that this namespace gives to the one behind fd, or negative. */
-static int nsid_of(int fd)
-{
-	struct rtgenmsg any = { .rtgen_family = AF_UNSPEC };
-	struct nl_msg *msg = nlmsg_alloc_simple(RTM_GETNSID, NLM_F_ACK);
-	struct nl_sock *sock = nl_socket_alloc();
-	int id = NETNSA_NSID_NOT_ASSIGNED;
-
-	if (!msg || !sock || nl_connect(sock, NETLINK_ROUTE))
-		goto out;
-	nl_socket_modify_cb(sock, NL_CB_VALID, NL_CB_CUSTOM, nsid_found, &id);
-	nlmsg_append(msg, &any, sizeof(any), NLMSG_ALIGNTO);
-	nla_put_u32(msg, NETNSA_FD, (uint32_t)fd);
-	if (nl_send_auto(sock, msg) >= 0)
-		nl_wait_for_ack(sock);
-out:
-	if (msg)
-		nlmsg_free(msg);
-	if (sock)
-		nl_socket_free(sock);
-	return id;
 }
 
 /*
@@ -77,7 +42,7 @@ static int netns_search(int nsid, const char *folder, const char *tail, const ch
 			continue;
 		snprintf(path, sizeof(path), "%s/%s%s", folder, e->d_name, tail);
 		fd = open_netns(path);
-		if (fd >= 0 && nsid_of(fd) != nsid) {
+		if (fd >= 0 && jt_netns_id(fd) != nsid) {
 			close(fd);
 			fd = -ENOENT;
 		}
@@ -135,20 +100,15 @@ int jt_device_peer(const struct jt_device *vif, struct jt_device_peer *out)
 	there = netns_find(vif->peer_nsid, out->prefix, sizeof(out->prefix));
 	if (there < 0)
 		return there;
-	here = open_netns("/proc/self/ns/net");
-	err = here < 0 ? here : setns(there, CLONE_NEWNET) ? -errno : 0;
-	if (!err) {
-		err = peer_read(vif->peer, out);
-		if (setns(here, CLONE_NEWNET))
-			err = -errno;
-	}
+	here = jt_netns_enter(there);
+	err = here < 0 ? here : peer_read(vif->peer, out);
 	if (here >= 0)
-		close(here);
+		jt_netns_leave(here);
 	close(there);
 	return err;
 }
 
-int jt_netns_of(int pid)
+int jt_device_namespace(int pid)
 {
 	char path[64];
 	int fd, err = 0;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -11,16 +12,19 @@
 #include "controller/capture.h"
 #include "controller/control.h"
 #include "controller/guests.h"
+#include "controller/helpers.h"
 #include "controller/receive.h"
 #include "controller/report.h"
 #include "controller/scheduler.h"
 
 #define REQUEST_MAX 4096
+#define STRANGERS_MAX 64 /* connections of other users that have not said what they want */
 
 /* A connection: first it reads a line, then it writes an answer. */
 struct jt_client {
 	struct jt_watch watch;
 	struct jt_client *next, **link; /* in c->clients */
+	bool trusted;			/* root's, or of the user that we run as */
 	char request[REQUEST_MAX];
 	size_t have;
 	char *answer;
@@ -63,6 +67,8 @@ static json_t *guest_add(struct jt_controller *c, json_t *request)
 	if (wrong)
 		return refuse(wrong);
 	id = jt_guest_add(c, &spec, &wrong);
+	if (id >= 0 && jt_guest_open_to_users(&spec))
+		chmod(c->options->socket, 0666);
 	return id < 0 ? refuse(wrong) : json_pack("{s:i}", "id", id);
 }
 
@@ -150,12 +156,14 @@ static void client_answer(struct jt_controller *c, struct jt_client *client)
 {
 	json_t *request = json_loadb(client->request, client->have, 0, NULL), *answer;
 
-	if (is_capture(request) && c->capture.watch.fd < 0) {
+	if (client->trusted && is_capture(request) && c->capture.watch.fd < 0) {
 		json_decref(request);
 		client_capture(c, client);
 		return;
 	}
-	if (!request)
+	if (!client->trusted)
+		answer = refuse("only root may ask that");
+	else if (!request)
 		answer = refuse("the request is no JSON object on one line");
 	else if (is_capture(request))
 		answer = refuse("somebody captures already");
@@ -173,6 +181,23 @@ static void client_answer(struct jt_controller *c, struct jt_client *client)
 	client_write(c, client);
 }
 
+/* A helper: from here on it is not the connection of a client. */
+static bool is_helper(struct jt_controller *c, struct jt_client *client)
+{
+	static const uint32_t magic = JT_ATTACH_MAGIC;
+	char first;
+	int fd;
+
+	if (client->have || recv(client->watch.fd, &first, 1, MSG_PEEK | MSG_DONTWAIT) != 1 ||
+	    first != *(const char *)&magic)
+		return false;
+	fd = fcntl(client->watch.fd, F_DUPFD_CLOEXEC, 0);
+	client_close(c, client);
+	if (fd >= 0)
+		jt_helper_open(c, fd);
+	return true;
+}
+
 static void client_ready(struct jt_controller *c, struct jt_watch *w, uint32_t events)
 {
 	struct jt_client *client = (struct jt_client *)w; /* its first member */
@@ -182,6 +207,8 @@ static void client_ready(struct jt_controller *c, struct jt_watch *w, uint32_t e
 		client_write(c, client);
 		return;
 	}
+	if (is_helper(c, client))
+		return;
 	n = recv(w->fd, client->request + client->have, REQUEST_MAX - client->have, MSG_DONTWAIT);
 	if (n < 0 && errno == EAGAIN)
 		return;
@@ -193,12 +220,31 @@ static void client_ready(struct jt_controller *c, struct jt_watch *w, uint32_t e
 		client_close(c, client);
 }
 
+static unsigned int strangers(const struct jt_controller *c)
+{
+	const struct jt_client *client;
+	unsigned int n = 0;
+
+	for (client = c->clients; client; client = client->next)
+		n += !client->trusted;
+	return n;
+}
+
 static void client_open(struct jt_controller *c, int fd)
 {
 	struct jt_client *client = calloc(1, sizeof(*client));
+	struct ucred who = { .uid = (uid_t)-1 };
+	socklen_t size = sizeof(who);
 
 	if (!client) {
 		close(fd);
+		return;
+	}
+	getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &size);
+	client->trusted = !who.uid || who.uid == geteuid();
+	if (!client->trusted && strangers(c) >= STRANGERS_MAX) {
+		close(fd);
+		free(client);
 		return;
 	}
 	client->watch = (struct jt_watch){ .fd = fd, .ready = client_ready };
@@ -253,10 +299,13 @@ static int remove_stale(int fd, const struct sockaddr_un *a)
 	return 0;
 }
 
-/* From its first moment on the file is its owner's only. */
-static int bind_private(int fd, const struct sockaddr_un *a)
+/*
+ * From its first moment on the file is its owner's only, unless other users may
+ * attach: who asks for what is looked at behind the door then.
+ */
+static int bind_path(struct jt_controller *c, int fd, const struct sockaddr_un *a)
 {
-	mode_t mask = umask(0177);
+	mode_t mask = umask(jt_guests_open_to_users(c) ? 0111 : 0177);
 	int err = bind(fd, (const struct sockaddr *)a, sizeof(*a)) ? errno : 0;
 
 	umask(mask);
@@ -283,7 +332,7 @@ int jt_control_start(struct jt_controller *c)
 		return failed(a.sun_path, strerror(errno));
 	err = remove_stale(fd, &a);
 	if (!err)
-		err = bind_private(fd, &a);
+		err = bind_path(c, fd, &a);
 	if (err)
 		close(fd);
 	return err ? err : control_listen(c, fd, &a);

@@ -1,14 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include <bpf/libbpf.h>
 #include <errno.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
-#include <sys/stat.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
@@ -16,8 +13,10 @@
 #include "controller/capture.h"
 #include "controller/control.h"
 #include "controller/guests.h"
+#include "controller/helpers.h"
 #include "controller/peers.h"
 #include "controller/places.h"
+#include "controller/process.h"
 #include "controller/receive.h"
 #include "controller/scheduler.h"
 #include "controller/transmit.h"
@@ -66,8 +65,7 @@ static int event(void *context, void *data, size_t size)
 		jt_peers_probe(c, e->id);
 		break;
 	case JT_EVENT_LEARNED:
-		c->index.stale = true;
-		__sync_fetch_and_add(&c->datapath.page.control->generation, 1);
+		jt_places_changed(c);
 		jt_peers_announce(c);
 		break;
 	}
@@ -214,7 +212,9 @@ static void control_fill(struct jt_controller *c)
 	control->ethertype = htons(o->ethertype);
 	control->udp_port = htons(o->udp_port);
 	control->rung_epoch = 0;
-	__sync_fetch_and_add(&control->generation, 1);
+	c->board.notice->small = o->small;
+	c->board.notice->latency_ns = o->cycle.latency_ns;
+	jt_places_changed(c);
 }
 
 static int datapath_start(struct jt_controller *c)
@@ -311,6 +311,11 @@ static int deliver_start(struct jt_controller *c)
 	return jt_deliver_open(&c->deliver);
 }
 
+static int notice_start(struct jt_controller *c)
+{
+	return jt_notice_open(&c->board);
+}
+
 /* In this order; controller_stop() undoes whatever was done. */
 static const struct step {
 	int (*start)(struct jt_controller *c);
@@ -318,6 +323,7 @@ static const struct step {
 } steps[] = {
 	{ epoll_start, "make an epoll descriptor" },
 	{ deliver_start, "open a packet socket" },
+	{ notice_start, "make memory for helpers" },
 	{ signals_start, "wait for signals" },
 	{ jt_control_start, NULL },
 	{ datapath_start, NULL },
@@ -357,8 +363,10 @@ static void turn(struct jt_controller *c, int timeout)
 	n = epoll_wait(c->epoll, events, EVENTS_MAX, timeout);
 	for (i = 0; i < n; i++) {
 		w = events[i].data.ptr;
-		w->ready(c, w, events[i].events);
+		if (w->fd >= 0) /* another one's event may have closed it */
+			w->ready(c, w, events[i].events);
 	}
+	jt_helpers_reap(c);
 	if (c->transmit.send_epoch < JT_READ(c->datapath.page.control->epoch))
 		jt_transmit_run(c);
 	/* Awake by a writer's word whose event found no room in the ring. */
@@ -380,6 +388,8 @@ static void linger(struct jt_controller *c)
 
 static void controller_stop(struct jt_controller *c)
 {
+	if (c->board.notice)
+		JT_WRITE(c->board.notice->magic, 0);
 	if (c->datapath.page.control) {
 		jt_guests_stop(c); /* from here on everything passes */
 		if (c->started_ns)
@@ -391,6 +401,8 @@ static void controller_stop(struct jt_controller *c)
 	}
 	jt_capture_stop(c);
 	jt_control_stop(c);
+	jt_helpers_close(c);
+	jt_notice_close(&c->board);
 	jt_watch_close(c, &c->timer_watch);
 	jt_watch_close(c, &c->announce_watch);
 	jt_watch_close(c, &c->signal_watch);
@@ -422,45 +434,13 @@ static struct jt_controller *controller_new(const struct jt_options *o)
 	c->session = new_session();
 	c->capture.watch.fd = c->control_watch.fd = c->timer_watch.fd = -1;
 	c->announce_watch.fd = c->signal_watch.fd = c->deliver.socket = c->epoll = -1;
+	c->board.fd = -1;
 	jt_datapath_init(&c->datapath);
 	return c;
 }
 
-/*
- * One thread, one CPU: what it sends from two CPUs in turn waits in two queues,
- * and may come out of them in another order. Which one depends on the namespace,
- * so that the controllers of several share no CPU without need.
- */
-static void take_cpu(void)
-{
-	struct stat ns = { 0 };
-	cpu_set_t allowed, one;
-	int cpu, skip;
-
-	if (sched_getaffinity(0, sizeof(allowed), &allowed) || stat("/proc/self/ns/net", &ns))
-		return;
-	skip = (int)(ns.st_ino % (unsigned int)CPU_COUNT(&allowed));
-	for (cpu = 0; !CPU_ISSET(cpu, &allowed) || skip--; cpu++)
-		;
-	CPU_ZERO(&one);
-	CPU_SET(cpu, &one);
-	sched_setaffinity(0, sizeof(one), &one);
-}
-
-/*
- * A latency bound can't be kept by a thread that waits for its turn behind those
- * it serves. What can't be had is not needed to work.
- */
-static void take_priority(void)
-{
-	struct sched_param p = { .sched_priority = 1 };
-
-	sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &p);
-}
-
 int jt_controller_run(const struct jt_options *o)
 {
-	struct rlimit unlimited = { RLIM_INFINITY, RLIM_INFINITY };
 	struct jt_controller *c = controller_new(o);
 	int err;
 
@@ -468,13 +448,12 @@ int jt_controller_run(const struct jt_options *o)
 		jt_log("failed to start: out of memory");
 		return EXIT_FAILURE;
 	}
-	take_cpu();
-	take_priority();
-	setrlimit(RLIMIT_MEMLOCK, &unlimited); /* what it can't have is said where it lacks */
+	jt_process_prepare();
 	err = controller_start(c);
 	if (!err) {
 		c->started_ns = jt_env_now();
 		JT_WRITE(c->datapath.page.control->magic, JT_MAGIC);
+		JT_WRITE(c->board.notice->magic, JT_NOTICE_MAGIC);
 		jt_log("ready");
 		while (!c->stop)
 			turn(c, jt_scheduler_timeout(c));

@@ -10,7 +10,9 @@
 #include "controller/datapath.h"
 #include "controller/deliver.h"
 #include "controller/index.h"
+#include "controller/notice.h"
 #include "controller/options.h"
+#include "controller/slices.h"
 #include "controller/xsk.h"
 
 struct jt_client;
@@ -55,6 +57,7 @@ struct jt_transmit {
 struct jt_guest_state {
 	struct jt_guest_spec spec;
 	struct jt_attachment attachment;
+	struct jt_helper *helpers; /* attached, by `next_here' */
 	bool used, up;
 };
 
@@ -80,6 +83,14 @@ struct jt_capture {
 	uint32_t missed;
 };
 
+/* Programs in guests. */
+struct jt_helpers {
+	struct jt_helper *first; /* by `next' */
+	struct jt_helper *dirty; /* by `next_dirty': to be told that something came */
+	struct jt_helper *dead;	 /* by `next': closed in this turn of the loop */
+	unsigned int count;
+};
+
 /* What guests did that were removed since: totals never shrink. */
 struct jt_retired {
 	uint64_t messages, bytes, delivered;
@@ -98,6 +109,8 @@ struct jt_controller {
 	struct jt_index index;
 	struct jt_capture capture;
 	struct jt_client *clients;
+	struct jt_helpers helpers;
+	struct jt_notice_board board;
 	struct jt_netdev_watch *netdev;
 	struct ring_buffer *events;
 	struct jt_watch xsk_watch, netdev_watch, events_watch, timer_watch, announce_watch,

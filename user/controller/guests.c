@@ -5,6 +5,7 @@
 
 #include "common/log.h"
 #include "controller/guests.h"
+#include "controller/helpers.h"
 #include "controller/places.h"
 
 static int guest_find(const struct jt_controller *c, const char *name, const char *interface)
@@ -163,6 +164,21 @@ static void guest_forget(struct jt_controller *c, uint32_t id)
 	c->guests[id].used = false;
 }
 
+bool jt_guest_open_to_users(const struct jt_guest_spec *spec)
+{
+	return spec->user != (uid_t)-1 || spec->group != (gid_t)-1;
+}
+
+bool jt_guests_open_to_users(const struct jt_controller *c)
+{
+	unsigned int i;
+
+	for (i = 0; i < c->options->guest_count; i++)
+		if (jt_guest_open_to_users(&c->options->guests[i]))
+			return true;
+	return false;
+}
+
 int jt_guest_add(struct jt_controller *c, const struct jt_guest_spec *spec, const char **wrong)
 {
 	struct jt_netdev dev;
@@ -203,6 +219,7 @@ int jt_guest_remove(struct jt_controller *c, const char *name, const char **wron
 		*wrong = "there is no guest of this name";
 		return id;
 	}
+	jt_helpers_of_guest_close(c, (uint32_t)id);
 	guest_detach(c, (uint32_t)id);
 	guest_forget(c, (uint32_t)id);
 	return 0;

@@ -15,6 +15,10 @@ void jt_guests_stop(struct jt_controller *c);
 int jt_guest_add(struct jt_controller *c, const struct jt_guest_spec *spec, const char **wrong);
 int jt_guest_remove(struct jt_controller *c, const char *name, const char **wrong);
 
+/* Whether users other than root and our own may attach to a guest, or to any of the options'. */
+bool jt_guest_open_to_users(const struct jt_guest_spec *spec);
+bool jt_guests_open_to_users(const struct jt_controller *c);
+
 /* A device came, went or changed; if it is a guest's, follow it. */
 void jt_guests_device(struct jt_controller *c, const struct jt_netdev *dev, bool gone);
 

@@ -245,8 +245,9 @@ static const struct jt_flag {
 		{ name, 0, arg, optional, doc, 0 }, set \
 	}
 	FLAG("uplink", "IF", 0, set_uplink, "interface to the outside"),
-	FLAG("guest", "NAME=IF[,mac=M][,ip=A]", 0, set_guest,
-	     "a guest and its host-side interface; repeat. With ip= it may use no other addresses"),
+	FLAG("guest", "NAME=IF[,mac=M][,ip=A][,user=U][,group=G]", 0, set_guest,
+	     "a guest and its host-side interface; repeat. With ip= it may use no other addresses; "
+	     "user= and group= may attach helpers to it, besides root"),
 	FLAG("peer", "NAME=ADDRESS", 0, set_peer,
 	     "another machine that runs Jitney: its MAC, or its IP with --udp; repeat"),
 	FLAG("remote", "ADDRESS=PEER", 0, set_remote,

@@ -4,6 +4,7 @@
 #define JITNEY_OPTIONS_H
 
 #include <net/if.h>
+#include <sys/types.h>
 #include <jitney/cycle.h>
 #include "common/address.h"
 
@@ -12,12 +13,14 @@ enum jt_zerocopy { JT_ZEROCOPY_AUTO, JT_ZEROCOPY_ON, JT_ZEROCOPY_OFF };
 
 #define JT_GUEST_ADDRESSES_MAX 16
 
-/* --guest NAME=IF[,mac=M][,ip=A]... */
+/* --guest NAME=IF[,mac=M][,ip=A]...[,user=U][,group=G] */
 struct jt_guest_spec {
 	char name[JT_NAME_SIZE];
 	char interface[IFNAMSIZ];
 	struct jt_address addresses[JT_GUEST_ADDRESSES_MAX];
 	unsigned int count;
+	uid_t user; /* whose programs may attach, besides root's and our own; -1: nobody's */
+	gid_t group;
 };
 
 /* --peer NAME=ADDRESS */

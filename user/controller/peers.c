@@ -36,6 +36,14 @@ static void set_limits(struct jt_controller *c, uint32_t id)
 		      family == JT_FAMILY_IPV6 ? JT_PEER_IPV6 :
 						 0;
 	memcpy(slot->address, c->peers[id].address.bytes, sizeof(slot->address));
+	c->board.notice->peer_room[id] = (uint16_t)(limit - slot->head);
+}
+
+/* Programs and helpers send to it until then. */
+static void set_alive(struct jt_controller *c, uint32_t id, uint64_t until)
+{
+	JT_WRITE(c->datapath.peers[id].alive_until_ns, until);
+	JT_WRITE(c->board.notice->peer_alive_until_ns[id], until);
 }
 
 /* Find the next hop of a peer behind a router; a datagram makes the kernel ask. */
@@ -112,7 +120,7 @@ static int peer_add(struct jt_controller *c, const struct jt_peer_spec *spec, bo
 
 static void peer_forget(struct jt_controller *c, uint32_t id)
 {
-	c->datapath.peers[id].alive_until_ns = 0;
+	set_alive(c, id, 0);
 	jt_places_forget(c, JT_PLACE_PEER, id);
 	memset(c->datapath.peers[id].name, 0, JT_NAME_SIZE);
 	c->peers[id].used = false;
@@ -317,9 +325,10 @@ static void heard(struct jt_controller *c, uint32_t id, const struct jt_frame_he
 	/* Nothing comes aboard for who is heard and can't be answered yet. */
 	if (!p->reachable)
 		resolve(c, id);
-	JT_WRITE(slot->alive_until_ns, hello->op == JT_HELLO_BYE || !p->reachable || !c->uplink.up ?
-					       0 :
-					       now + JT_PEER_ALIVE_NS);
+	set_alive(c, id,
+		  hello->op == JT_HELLO_BYE || !p->reachable || !c->uplink.up ?
+			  0 :
+			  now + JT_PEER_ALIVE_NS);
 	if (hello->op != JT_HELLO_REPLY)
 		return;
 	if (p->probe_messages > p->confirmed)
@@ -359,7 +368,7 @@ void jt_peers_uplink(struct jt_controller *c)
 			continue;
 		set_limits(c, i); /* the MTU may be another */
 		if (!c->uplink.up)
-			JT_WRITE(c->datapath.peers[i].alive_until_ns, 0);
+			set_alive(c, i, 0);
 		else
 			resolve(c, i);
 	}

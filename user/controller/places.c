@@ -4,10 +4,13 @@
 
 #include "controller/places.h"
 
-static void changed(struct jt_controller *c)
+void jt_places_changed(struct jt_controller *c)
 {
+	struct jt_control *control = c->datapath.page.control;
+
 	c->index.stale = true;
-	__sync_fetch_and_add(&c->datapath.page.control->generation, 1);
+	__sync_fetch_and_add(&control->generation, 1);
+	JT_WRITE(c->board.notice->generation, JT_READ(control->generation));
 }
 
 int jt_place_set(struct jt_controller *c, const struct jt_address *a, const struct jt_place *place)
@@ -20,8 +23,22 @@ int jt_place_set(struct jt_controller *c, const struct jt_address *a, const stru
 	if (bpf_map_update_elem(map, a, place, BPF_ANY))
 		return -errno;
 	if (!same)
-		changed(c);
+		jt_places_changed(c);
 	return 0;
+}
+
+struct jt_place jt_place_of(struct jt_controller *c, const uint8_t *mac, struct jt_address ip)
+{
+	struct jt_address a = jt_address_make(JT_FAMILY_MAC, JT_SCOPE_GUEST, mac);
+	const struct jt_place *place = jt_index_find(&c->index, &a);
+
+	if (place)
+		return *place;
+	place = jt_index_find(&c->index, &ip);
+	if (!place || place->kind != JT_PLACE_PEER ||
+	    (place->flags & JT_PLACE_LEARNED && !c->options->udp_port))
+		return (struct jt_place){ .kind = JT_PLACE_NONE };
+	return *place;
 }
 
 /* @like: those of one guest or peer; NULL: those that are over. */
@@ -52,7 +69,7 @@ static void remove_places(struct jt_controller *c, const struct jt_place *like, 
 	}
 	c->index.stale = true;
 	if (any)
-		changed(c);
+		jt_places_changed(c);
 }
 
 void jt_places_forget(struct jt_controller *c, enum jt_place_kind kind, uint32_t id)

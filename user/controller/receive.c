@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include "controller/capture.h"
+#include "controller/helpers.h"
 #include "controller/outer.h"
 #include "controller/peers.h"
 #include "controller/receive.h"
@@ -13,9 +14,10 @@
  */
 struct route {
 	struct jt_guest *guest;
-	const uint8_t *mac; /* to put into the packet, or NULL */
-	int reason;	    /* why nowhere, if guest is NULL */
-	bool known;
+	const uint8_t *mac;		 /* to put into the packet, or NULL */
+	int reason;			 /* why nowhere, if guest is NULL */
+	struct jt_helper *helper;	 /* who has claimed the port, or NULL */
+	struct jt_slice_arrival arrival; /* if so */
 };
 
 /* Behind an Ethernet template each message brings an IP header of its own. */
@@ -61,7 +63,7 @@ static bool source_sound(struct jt_controller *c, const struct jt_found *m,
 
 static struct route route_find(struct jt_controller *c, const struct jt_found *m, uint32_t peer)
 {
-	struct route r = { .known = true, .reason = JT_REASON_NO_GUEST };
+	struct route r = { .reason = JT_REASON_NO_GUEST };
 	const struct jt_place *place;
 	struct jt_address a;
 	struct jt_template t;
@@ -88,20 +90,25 @@ static struct route route_find(struct jt_controller *c, const struct jt_found *m
 	if (!c->guests[place->id].up || (r.mac && !r.guest->mac)) {
 		r.reason = JT_REASON_GUEST_DOWN;
 		r.guest = NULL;
+	} else if (c->guests[place->id].helpers && t.kind != JT_TEMPLATE_ETHERNET) {
+		r.helper = jt_helper_of(c, place->id, t.u.udp4.dest_port);
+		if (r.helper)
+			r.arrival = jt_slice_arrival(m->bytes, m->template_size);
 	}
 	return r;
 }
 
 /* The record's own number says which of its frame's templates it uses. */
-static struct route *route_of(struct route *routes, const struct jt_found *m)
+static uint32_t number_of(const struct jt_found *m)
 {
-	return &routes[(m->payload - JT_RECORD_HEAD)[0] >> 3];
+	return (m->payload - JT_RECORD_HEAD)[0] >> 3;
 }
 
 static void take_apart(struct jt_controller *c, uint32_t peer, const uint8_t *records,
 		       uint32_t length)
 {
-	struct route routes[JT_TEMPLATES_MAX + 1] = { 0 }, *r;
+	struct route routes[JT_TEMPLATES_MAX + 1], *r;
+	uint32_t known = 0, number; /* bit i: routes[i] is filled in */
 	__u64 *reasons = c->datapath.peers[peer].reasons;
 	struct jt_found m;
 	struct jt_walk w;
@@ -110,10 +117,14 @@ static void take_apart(struct jt_controller *c, uint32_t peer, const uint8_t *re
 	jt_walk_init(&w, records, length);
 	while ((found = jt_walk_next(&w, &m)) > 0) {
 		c->datapath.peers[peer].received_messages++;
-		r = route_of(routes, &m);
-		if (!r->known || m.bytes[0] == JT_TEMPLATE_ETHERNET)
+		number = number_of(&m);
+		r = &routes[number];
+		if (!(known & 1U << number) || m.bytes[0] == JT_TEMPLATE_ETHERNET)
 			*r = route_find(c, &m, peer);
-		if (r->guest)
+		known |= 1U << number;
+		if (r->helper)
+			jt_slice_put(c, r->helper, &r->arrival, m.payload, m.length);
+		else if (r->guest)
 			jt_deliver_add(&c->deliver, &m, r->guest, r->mac);
 		else
 			__sync_fetch_and_add(&reasons[r->reason], 1);
@@ -155,6 +166,13 @@ void jt_receive_count(struct jt_controller *c)
 	c->xsk.counted = missed;
 }
 
+/* Hand over what was taken apart, before its frame is the kernel's again. */
+static void hand_over(struct jt_controller *c)
+{
+	jt_deliver_flush(&c->deliver);
+	jt_slices_flush(c);
+}
+
 /* The record is the kernel's again on return: what it held must have left. */
 int jt_receive_record(void *controller, void *data, size_t size)
 {
@@ -164,7 +182,7 @@ int jt_receive_record(void *controller, void *data, size_t size)
 	if (size < sizeof(record->length) || record->length > size - sizeof(record->length))
 		return 0;
 	jt_receive_frame(c, record->bytes, record->length);
-	jt_deliver_flush(&c->deliver);
+	hand_over(c);
 	return --c->record_budget ? 0 : -1;
 }
 
@@ -182,7 +200,7 @@ void jt_receive_run(struct jt_controller *c)
 			frame = jt_xsk_frame(&c->xsk, first + i, &length);
 			jt_receive_frame(c, frame, length);
 		}
-		jt_deliver_flush(&c->deliver);
+		hand_over(c);
 		jt_xsk_release(&c->xsk, first, n);
 	}
 }

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "controller/helpers.h"
 #include "controller/outer.h"
 #include "controller/peers.h"
 #include "controller/report.h"
@@ -247,6 +248,38 @@ json_t *jt_report_status(struct jt_controller *c)
 	return o;
 }
 
+static json_t *helper(const struct jt_helper *h)
+{
+	json_t *o = json_object(), *ports = json_array();
+	uint32_t port;
+
+	for (port = 0; port < 65536; port++)
+		if (h->ports[port / 64] & 1ULL << port % 64)
+			json_array_append_new(ports, json_integer(port));
+	set_number(o, "pid", (uint64_t)h->pid);
+	set_number(o, "uid", h->uid);
+	set_text(o, "call", jt_attach_call_names[h->call]);
+	json_object_set_new(o, "ports", ports);
+	set_number(o, "memory", h->slice.size);
+	set_number(o, "sent", h->slice.sent);
+	set_number(o, "refused", h->slice.refused);
+	set_number(o, "waiting", JT_READ(h->slice.header->send_head) - h->slice.send_tail);
+	set_number(o, "postponed", JT_READ(h->slice.header->postponed));
+	set_number(o, "received", h->slice.received);
+	set_number(o, "lost", h->slice.lost);
+	return o;
+}
+
+static json_t *helpers_of(const struct jt_guest_state *g)
+{
+	json_t *list = json_array();
+	const struct jt_helper *h;
+
+	for (h = g->helpers; h; h = h->next_here)
+		json_array_append_new(list, helper(h));
+	return list;
+}
+
 static json_t *guest(struct jt_controller *c, uint32_t id)
 {
 	const struct jt_guest *g = &c->datapath.guests[id];
@@ -270,6 +303,7 @@ static json_t *guest(struct jt_controller *c, uint32_t id)
 	set_number(o, "interval_ns", g->interval_ns);
 	set_number(o, "write_ns", g->write_ns);
 	set_reasons(o, g->reasons);
+	json_object_set_new(o, "helpers", helpers_of(state));
 	return o;
 }
 

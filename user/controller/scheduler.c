@@ -72,18 +72,22 @@ static void begin(struct jt_controller *c, uint64_t now)
 	s->start_ns = now;
 	JT_WRITE(control->cycle_start_ns, now);
 	JT_WRITE(control->cycle_ns, s->length_ns);
+	JT_WRITE(c->board.notice->cycle_start_ns, now);
+	JT_WRITE(c->board.notice->cycle_ns, s->length_ns);
+	JT_WRITE(c->board.notice->asleep, 0);
+	jt_slices_wake(c);
 	arm(c, now + s->length_ns);
 }
 
 /*
  * Go to sleep. The programs look at `asleep` after they have committed, we look
  * at the page after we have set it, with full barriers on both sides: one of us
- * sees the other.
+ * sees the other. Likewise helpers, and their slices.
  */
 static void sleep_until_rung(struct jt_controller *c)
 {
 	struct jt_control *control = c->datapath.page.control;
-
+	struct jt_notice *notice = c->board.notice;
 	uint64_t now = jt_env_now();
 
 	jt_transmit_run(c); /* banks whose frames came back late are blank for the next burst */
@@ -91,10 +95,13 @@ static void sleep_until_rung(struct jt_controller *c)
 	/* The last word is the peers': has what was sent arrived? */
 	arm(c, jt_peers_tick(c, now) ? now + JT_PEER_PROBE_NS : 0);
 	JT_WRITE(control->cycle_ns, 0);
+	JT_WRITE(notice->cycle_ns, 0);
 	JT_WRITE(control->alive_until_ns, JT_NEVER_STALE);
+	JT_WRITE(notice->alive_until_ns, JT_NEVER_STALE);
+	__atomic_store_n(&notice->asleep, 1, __ATOMIC_SEQ_CST);
 	__atomic_store_n(&control->asleep, 1, __ATOMIC_SEQ_CST);
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	if (!jt_transmit_empty(c) && jt_cas(&control->asleep, 1, 0) == 1)
+	if ((!jt_transmit_empty(c) || jt_slices_pending(c)) && jt_cas(&control->asleep, 1, 0) == 1)
 		jt_scheduler_wake(c, now);
 }
 
@@ -113,8 +120,12 @@ static bool follow_writers(struct jt_controller *c, uint64_t epoch)
 static bool swap(struct jt_controller *c, enum jt_swap why)
 {
 	struct jt_page *page = &c->datapath.page;
-	uint64_t epoch = JT_READ(page->control->epoch);
-	bool any = follow_writers(c, epoch);
+	uint64_t epoch;
+	bool any;
+
+	jt_slices_collect(c);
+	epoch = JT_READ(page->control->epoch);
+	any = follow_writers(c, epoch);
 
 	/* The bank that was rung for may have left already. */
 	if (!jt_transmit_empty(c) && !(any && why == JT_SWAP_threshold)) {
@@ -124,11 +135,12 @@ static bool swap(struct jt_controller *c, enum jt_swap why)
 		if (!jt_page_step(page, epoch)) {
 			c->scheduler.swaps[why]++;
 			c->scheduler.epoch = epoch + 1;
+			JT_WRITE(c->board.notice->swaps, epoch + 1);
 		}
 	}
 	if (any)
 		jt_transmit_run(c);
-	return any;
+	return any || jt_slices_pending(c);
 }
 
 static void cycle_end(struct jt_controller *c, enum jt_swap why)
@@ -162,9 +174,28 @@ void jt_scheduler_full(struct jt_controller *c)
 	cycle_end(c, JT_SWAP_threshold);
 }
 
+/* Above the threshold the page leaves, else it waits for the cycle's end. */
+static void look_if_full(struct jt_controller *c)
+{
+	struct jt_page *page = &c->datapath.page;
+	struct jt_bank *active = jt_page_bank(page, JT_READ(page->control->epoch));
+
+	if (JT_BANK_NEXT(JT_READ(active->word)) >= page->control->threshold)
+		cycle_end(c, JT_SWAP_threshold);
+}
+
+void jt_scheduler_rung(struct jt_controller *c)
+{
+	if (jt_cas(&c->datapath.page.control->asleep, 1, 0) == 1 || !c->scheduler.start_ns)
+		jt_scheduler_wake(c, jt_env_now());
+	jt_slices_collect(c);
+	jt_slices_wake(c);
+	look_if_full(c);
+}
+
 bool jt_scheduler_flush(struct jt_controller *c)
 {
-	bool any = !jt_transmit_empty(c);
+	bool any = !jt_transmit_empty(c) || jt_slices_pending(c);
 
 	if (any)
 		cycle_end(c, JT_SWAP_flush);
@@ -175,9 +206,13 @@ void jt_scheduler_alive(struct jt_controller *c)
 {
 	struct jt_scheduler *s = &c->scheduler;
 
-	if (s->start_ns)
-		JT_WRITE(c->datapath.page.control->alive_until_ns,
-			 jt_env_now() + s->length_ns + ALIVE_NS);
+	uint64_t until;
+
+	if (!s->start_ns)
+		return;
+	until = jt_env_now() + s->length_ns + ALIVE_NS;
+	JT_WRITE(c->datapath.page.control->alive_until_ns, until);
+	JT_WRITE(c->board.notice->alive_until_ns, until);
 }
 
 int jt_scheduler_timeout(struct jt_controller *c)

@@ -19,6 +19,8 @@ int jt_scheduler_start(struct jt_controller *c);
 void jt_scheduler_wake(struct jt_controller *c, uint64_t time_ns);
 /* The page is as full as --threshold says. */
 void jt_scheduler_full(struct jt_controller *c);
+/* A helper has rung: it has written into its slice while we slept, or much. */
+void jt_scheduler_rung(struct jt_controller *c);
 /* Swap now. Return: whether anything was aboard. */
 bool jt_scheduler_flush(struct jt_controller *c);
 

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include <ctype.h>
+#include <grp.h>
+#include <limits.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -112,24 +115,53 @@ const char *jt_value_choice(const char *value, const char *const *names, void *o
 	return text;
 }
 
-static const char *guest_field(char *field, struct jt_guest_spec *out)
+static const char *guest_address(const char *text, bool mac, struct jt_guest_spec *out)
 {
 	struct jt_address *a = &out->addresses[out->count];
 
 	if (out->count == JT_GUEST_ADDRESSES_MAX)
 		return "a guest has up to 16 addresses here";
-	if (!strncmp(field, "mac=", 4)) {
-		if (jt_address_parse(field + 4, JT_SCOPE_GUEST, a) || a->family != JT_FAMILY_MAC ||
-		    a->bytes[0] & 1)
-			return "mac= takes a unicast MAC address";
-	} else if (!strncmp(field, "ip=", 3)) {
-		if (jt_address_parse(field + 3, JT_SCOPE_GUEST, a) || a->family == JT_FAMILY_MAC)
-			return "ip= takes an IPv4 or IPv6 address";
-	} else {
-		return "only mac= and ip= may follow the interface";
-	}
+	if (jt_address_parse(text, JT_SCOPE_GUEST, a) || (a->family == JT_FAMILY_MAC) != mac ||
+	    (mac && a->bytes[0] & 1))
+		return mac ? "mac= takes a unicast MAC address" :
+			     "ip= takes an IPv4 or IPv6 address";
 	out->count++;
 	return NULL;
+}
+
+static const char *guest_user(const char *text, struct jt_guest_spec *out)
+{
+	const struct passwd *found = getpwnam(text);
+	unsigned int id;
+
+	if (!found && jt_value_number(text, 0, INT_MAX, &id))
+		return "user= takes a user of this machine, by name or number";
+	out->user = found ? found->pw_uid : id;
+	return NULL;
+}
+
+static const char *guest_group(const char *text, struct jt_guest_spec *out)
+{
+	const struct group *found = getgrnam(text);
+	unsigned int id;
+
+	if (!found && jt_value_number(text, 0, INT_MAX, &id))
+		return "group= takes a group of this machine, by name or number";
+	out->group = found ? found->gr_gid : id;
+	return NULL;
+}
+
+static const char *guest_field(const char *field, struct jt_guest_spec *out)
+{
+	if (!strncmp(field, "mac=", 4))
+		return guest_address(field + 4, true, out);
+	if (!strncmp(field, "ip=", 3))
+		return guest_address(field + 3, false, out);
+	if (!strncmp(field, "user=", 5))
+		return guest_user(field + 5, out);
+	if (!strncmp(field, "group=", 6))
+		return guest_group(field + 6, out);
+	return "only mac=, ip=, user= and group= may follow the interface";
 }
 
 const char *jt_guest_spec_parse(const char *text, struct jt_guest_spec *out)
@@ -137,14 +169,14 @@ const char *jt_guest_spec_parse(const char *text, struct jt_guest_spec *out)
 	char copy[1024], *field, *rest = copy, *interface;
 	const char *wrong = NULL;
 
-	memset(out, 0, sizeof(*out));
+	*out = (struct jt_guest_spec){ .user = (uid_t)-1, .group = (gid_t)-1 };
 	if (strlen(text) >= sizeof(copy))
 		return "this is too long";
 	snprintf(copy, sizeof(copy), "%s", text);
 	field = strsep(&rest, ",");
 	interface = strchr(field, '=');
 	if (!interface || jt_value_name(field, (size_t)(interface - field), out->name))
-		return "write it NAME=IF[,mac=M][,ip=A] (a name has up to 15 characters)";
+		return "write it NAME=IF[,mac=M][,ip=A][,user=U][,group=G] (a name has up to 15 characters)";
 	if (jt_value_text(interface + 1, out->interface, sizeof(out->interface)))
 		return "the interface's name is empty or too long";
 	while (!wrong && (field = strsep(&rest, ",")))

@@ -1,0 +1,305 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "common/log.h"
+#include "controller/helpers.h"
+#include "controller/places.h"
+#include "controller/scheduler.h"
+
+static void drop_namespace(struct jt_helper *h)
+{
+	if (h->namespace >= 0)
+		close(h->namespace);
+	h->namespace = -1;
+}
+
+static void leave_guest(struct jt_controller *c, struct jt_helper *h)
+{
+	struct jt_helper **at = &c->guests[h->guest].helpers;
+
+	while (*at && *at != h)
+		at = &(*at)->next_here;
+	if (*at)
+		*at = h->next_here;
+}
+
+static void helper_close(struct jt_controller *c, struct jt_helper *h)
+{
+	if (h->slice.header) {
+		jt_slices_flush(c); /* nobody is on that list now */
+		leave_guest(c, h);
+	}
+	*h->link = h->next;
+	if (h->next)
+		h->next->link = h->link;
+	c->helpers.count--;
+	jt_watch_close(c, &h->watch);
+	jt_watch_close(c, &h->doorbell);
+	if (h->receive_event >= 0)
+		close(h->receive_event);
+	if (h->cycle >= 0)
+		close(h->cycle);
+	drop_namespace(h);
+	jt_slice_close(&h->slice);
+	h->next = c->helpers.dead;
+	c->helpers.dead = h;
+}
+
+void jt_helpers_reap(struct jt_controller *c)
+{
+	struct jt_helper *h;
+
+	while ((h = c->helpers.dead)) {
+		c->helpers.dead = h->next;
+		free(h);
+	}
+}
+
+void jt_helper_cut(struct jt_controller *c, struct jt_helper *h, const char *why)
+{
+	static struct jt_log_limit limit;
+
+	if (h->cut)
+		return;
+	h->cut = true;
+	__sync_fetch_and_add(&c->datapath.guests[h->guest].reasons[JT_REASON_SLICE_BAD], 1);
+	jt_log_limited(&limit, "cut off process %d of guest %s: %s", h->pid,
+		       c->guests[h->guest].spec.name, why);
+	shutdown(h->watch.fd, SHUT_RDWR);
+}
+
+struct jt_helper *jt_helper_of(struct jt_controller *c, uint32_t guest, uint16_t port)
+{
+	struct jt_helper *h;
+
+	port = ntohs(port);
+	for (h = c->guests[guest].helpers; h; h = h->next_here)
+		if (h->ports[port / 64] & 1ULL << port % 64)
+			return h;
+	return NULL;
+}
+
+/* --- answers --------------------------------------------------------------------- */
+
+void jt_helper_answer(struct jt_helper *h, struct jt_attach_message *m,
+		      const struct jt_parcel *parcel)
+{
+	union {
+		char bytes[CMSG_SPACE(sizeof(parcel->list))];
+		struct cmsghdr align;
+	} control = { 0 };
+	struct iovec part = { m, sizeof(*m) };
+	struct msghdr out = { .msg_iov = &part, .msg_iovlen = 1 };
+	size_t size = parcel ? sizeof(int) * (size_t)parcel->count : 0;
+
+	if (size) {
+		out.msg_control = &control;
+		out.msg_controllen = CMSG_SPACE(size);
+		control.align = (struct cmsghdr){ .cmsg_len = CMSG_LEN(size),
+						  .cmsg_level = SOL_SOCKET,
+						  .cmsg_type = SCM_RIGHTS };
+		memcpy(CMSG_DATA(&control.align), parcel->list, size);
+	}
+	/* Who asks and does not read is not waited for. */
+	if (sendmsg(h->watch.fd, &out, MSG_DONTWAIT | MSG_NOSIGNAL) != sizeof(*m))
+		shutdown(h->watch.fd, SHUT_RDWR);
+}
+
+void jt_helper_refuse(struct jt_helper *h, int err, const char *format, ...)
+{
+	struct jt_attach_message m = h->question;
+	va_list args;
+
+	m.error = err;
+	memset(&m.u, 0, sizeof(m.u));
+	va_start(args, format);
+	vsnprintf(m.u.text, sizeof(m.u.text), format, args);
+	va_end(args);
+	jt_helper_answer(h, &m, NULL);
+}
+
+/* --- what an attached one may ask ---------------------------------------------------- */
+
+static void route(struct jt_controller *c, struct jt_helper *h)
+{
+	struct jt_attach_message m = h->question;
+	struct jt_attach_route *r = &m.u.route;
+	struct jt_place to = { .kind = JT_PLACE_NONE };
+
+	r->generation = JT_READ(c->datapath.page.control->generation);
+	if ((r->family == JT_FAMILY_IPV4 || r->family == JT_FAMILY_IPV6) &&
+	    !jt_index_refresh(&c->index, c->datapath.maps[JT_MAP_addresses]))
+		to = jt_place_of(c, r->dest_mac,
+				 jt_address_make(r->family, JT_SCOPE_GUEST, r->dest));
+	r->kind = to.kind;
+	r->id = to.id;
+	m.error = 0;
+	jt_helper_answer(h, &m, NULL);
+}
+
+static void port_claim(struct jt_controller *c, struct jt_helper *h)
+{
+	uint16_t port = ntohs(h->question.u.port.port);
+	struct jt_attach_message m = h->question;
+
+	if (jt_helper_of(c, h->guest, htons(port))) {
+		jt_helper_refuse(h, -EADDRINUSE, "port %u of guest %s is another helper's", port,
+				 c->guests[h->guest].spec.name);
+		return;
+	}
+	h->ports[port / 64] |= 1ULL << port % 64;
+	m.error = 0;
+	jt_helper_answer(h, &m, NULL);
+}
+
+static void port_release(struct jt_controller *c, struct jt_helper *h)
+{
+	uint16_t port = ntohs(h->question.u.port.port);
+	struct jt_attach_message m = h->question;
+
+	h->ports[port / 64] &= ~(1ULL << port % 64);
+	m.error = 0;
+	jt_helper_answer(h, &m, NULL);
+}
+
+static void flush(struct jt_controller *c, struct jt_helper *h)
+{
+	struct jt_attach_message m = h->question;
+
+	jt_scheduler_flush(c);
+	m.error = 0;
+	jt_helper_answer(h, &m, NULL);
+}
+
+static void barrier(struct jt_controller *c, struct jt_helper *h)
+{
+	struct jt_attach_message m = h->question;
+
+	m.error = jt_slice_collect(c, h) ? 0 : -EAGAIN;
+	jt_helper_answer(h, &m, NULL);
+}
+
+static void execute(struct jt_controller *c, struct jt_helper *h)
+{
+	static void (*const ops[])(struct jt_controller * c, struct jt_helper * h) = {
+		[JT_ATTACH_HELLO] = jt_helper_hello, [JT_ATTACH_ROUTE] = route,
+		[JT_ATTACH_CLAIM] = port_claim,	     [JT_ATTACH_RELEASE] = port_release,
+		[JT_ATTACH_FLUSH] = flush,	     [JT_ATTACH_BARRIER] = barrier,
+	};
+	uint32_t op = h->question.op;
+
+	if (op >= JT_ARRAY_SIZE(ops) || !ops[op])
+		jt_helper_refuse(h, -EOPNOTSUPP, "there is no such question");
+	else if (op != JT_ATTACH_HELLO && !h->slice.header)
+		jt_helper_refuse(h, -ENOTCONN, "it is not attached");
+	else
+		ops[op](c, h);
+	drop_namespace(h);
+}
+
+/* --- the connection ------------------------------------------------------------------ */
+
+/* Take one descriptor, close whatever else was sent. */
+static void take_descriptors(struct jt_helper *h, struct msghdr *in)
+{
+	struct cmsghdr *m;
+	size_t i;
+	int fd;
+
+	for (m = CMSG_FIRSTHDR(in); m; m = CMSG_NXTHDR(in, m)) {
+		if (m->cmsg_level != SOL_SOCKET || m->cmsg_type != SCM_RIGHTS)
+			continue;
+		for (i = 0; i < (m->cmsg_len - CMSG_LEN(0)) / sizeof(fd); i++) {
+			memcpy(&fd, CMSG_DATA(m) + i * sizeof(fd), sizeof(fd));
+			if (h->namespace < 0)
+				h->namespace = fd;
+			else
+				close(fd);
+		}
+	}
+}
+
+static bool sound(const struct jt_attach_message *m)
+{
+	return m->magic == JT_ATTACH_MAGIC && m->version == JT_ATTACH_VERSION &&
+	       m->size == sizeof(*m);
+}
+
+static void helper_ready(struct jt_controller *c, struct jt_watch *w, uint32_t events)
+{
+	struct jt_helper *h = (struct jt_helper *)w; /* its first member */
+	union {
+		char bytes[CMSG_SPACE(4 * sizeof(int))];
+		struct cmsghdr align;
+	} control;
+	struct iovec part = { (char *)&h->question + h->have, sizeof(h->question) - h->have };
+	struct msghdr in = { .msg_iov = &part,
+			     .msg_iovlen = 1,
+			     .msg_control = &control,
+			     .msg_controllen = sizeof(control) };
+	ssize_t n = recvmsg(w->fd, &in, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n <= 0) {
+		helper_close(c, h);
+		return;
+	}
+	take_descriptors(h, &in);
+	h->have += (size_t)n;
+	if (h->have < sizeof(h->question))
+		return;
+	h->have = 0;
+	if (sound(&h->question))
+		execute(c, h);
+	else
+		jt_helper_refuse(h, -EPROTO, "this controller speaks version %d",
+				 JT_ATTACH_VERSION);
+}
+
+void jt_helper_open(struct jt_controller *c, int fd)
+{
+	struct jt_helper *h = c->helpers.count < JT_HELPERS_MAX ? calloc(1, sizeof(*h)) : NULL;
+	struct ucred who = { 0 };
+	socklen_t size = sizeof(who);
+
+	if (!h || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &size)) {
+		close(fd);
+		free(h);
+		return;
+	}
+	h->watch = (struct jt_watch){ .fd = fd, .ready = helper_ready };
+	h->doorbell.fd = h->receive_event = h->cycle = h->namespace = h->slice.fd = -1;
+	h->pid = who.pid;
+	h->uid = who.uid;
+	h->gid = who.gid;
+	if (jt_watch_add(c, &h->watch, EPOLLIN)) {
+		close(fd);
+		free(h);
+		return;
+	}
+	h->next = c->helpers.first;
+	h->link = &c->helpers.first;
+	if (h->next)
+		h->next->link = &h->next;
+	c->helpers.first = h;
+	c->helpers.count++;
+}
+
+void jt_helpers_close(struct jt_controller *c)
+{
+	while (c->helpers.first)
+		helper_close(c, c->helpers.first);
+	jt_helpers_reap(c);
+}
+
+void jt_helpers_of_guest_close(struct jt_controller *c, uint32_t guest)
+{
+	while (c->guests[guest].helpers)
+		helper_close(c, c->guests[guest].helpers);
+}

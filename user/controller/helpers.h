@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Helpers: programs in guests that have attached themselves. One connection each;
+ * when it ends, however it ends, the helper is gone. See <jitney/attach.h>.
+ */
+#ifndef JITNEY_HELPERS_H
+#define JITNEY_HELPERS_H
+
+#include <jitney/attach.h>
+#include "controller/controller.h"
+
+#define JT_HELPERS_MAX 4096 /* connections, attached or not yet */
+#define JT_HELPERS_OF_GUEST 16
+
+struct jt_helper {
+	struct jt_watch watch;		/* its connection */
+	struct jt_watch doorbell;	/* an eventfd; -1: not attached yet */
+	struct jt_helper *next, **link; /* in c->helpers */
+	struct jt_helper *next_here;	/* in its guest's list */
+	struct jt_helper *next_dirty;
+	bool dirty; /* its ring has more than it was told */
+	bool cut;
+	uint32_t guest;
+	uint32_t call;		  /* enum jt_attach_call */
+	int receive_event, cycle; /* eventfds */
+	int namespace;		  /* came along with the question at hand, or -1 */
+	pid_t pid;
+	uid_t uid;
+	gid_t gid;
+	struct jt_slice_state slice;
+	uint64_t ports[65536 / 64]; /* claimed, by host order */
+	struct jt_attach_message question;
+	size_t have; /* bytes of it */
+};
+
+/* Descriptors that go along with an answer. */
+struct jt_parcel {
+	uint32_t fds; /* bits, by enum jt_attach_fd */
+	int list[JT_FD_COUNT];
+	int count;
+};
+
+/* To the question at hand. @parcel: NULL: none */
+void jt_helper_answer(struct jt_helper *h, struct jt_attach_message *m,
+		      const struct jt_parcel *parcel);
+__attribute__((format(printf, 3, 4))) void jt_helper_refuse(struct jt_helper *h, int err,
+							    const char *format, ...);
+/* The question is JT_ATTACH_HELLO. */
+void jt_helper_hello(struct jt_controller *c, struct jt_helper *h);
+
+/* Take over a connection. It is closed if there is no room for it. */
+void jt_helper_open(struct jt_controller *c, int fd);
+/* All of them go, or those of a guest. */
+void jt_helpers_close(struct jt_controller *c);
+void jt_helpers_of_guest_close(struct jt_controller *c, uint32_t guest);
+/* Free those that were closed: at the end of a turn, when no event points to them. */
+void jt_helpers_reap(struct jt_controller *c);
+/* It has broken the rules: it is closed when the loop comes to it. */
+void jt_helper_cut(struct jt_controller *c, struct jt_helper *h, const char *why);
+
+/* Whose messages for a port of a guest are, or NULL. @port: network order */
+struct jt_helper *jt_helper_of(struct jt_controller *c, uint32_t guest, uint16_t port);
+
+#endif

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "controller/notice.h"
+
+#ifndef F_SEAL_FUTURE_WRITE
+#define F_SEAL_FUTURE_WRITE 0x0010
+#endif
+
+int jt_notice_open(struct jt_notice_board *b)
+{
+	const int seals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_FUTURE_WRITE | F_SEAL_SEAL;
+	void *at = MAP_FAILED;
+	int err;
+
+	b->fd = memfd_create("jitney-notice", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (b->fd >= 0 && !posix_fallocate(b->fd, 0, (off_t)JT_NOTICE_SIZE))
+		at = mmap(NULL, JT_NOTICE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, b->fd, 0);
+	/* Our mapping stays writable; there will be no other such. */
+	if (at != MAP_FAILED && !fcntl(b->fd, F_ADD_SEALS, seals)) {
+		b->notice = at;
+		b->notice->version = JT_SLICE_VERSION;
+		return 0;
+	}
+	err = errno ? -errno : -ENOMEM;
+	if (at != MAP_FAILED)
+		munmap(at, JT_NOTICE_SIZE);
+	jt_notice_close(b);
+	return err;
+}
+
+void jt_notice_close(struct jt_notice_board *b)
+{
+	if (b->notice)
+		munmap(b->notice, JT_NOTICE_SIZE);
+	if (b->fd >= 0)
+		close(b->fd);
+	*b = (struct jt_notice_board){ .fd = -1 };
+}

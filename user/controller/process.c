@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include <sched.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+#include "controller/process.h"
+
+/*
+ * One thread, one CPU: what it sends from two CPUs in turn waits in two queues,
+ * and may come out of them in another order. Which one depends on the namespace,
+ * so that the controllers of several share no CPU without need.
+ */
+static void take_cpu(void)
+{
+	struct stat ns = { 0 };
+	cpu_set_t allowed, one;
+	int cpu, skip;
+
+	if (sched_getaffinity(0, sizeof(allowed), &allowed) || stat("/proc/self/ns/net", &ns))
+		return;
+	skip = (int)(ns.st_ino % (unsigned int)CPU_COUNT(&allowed));
+	for (cpu = 0; !CPU_ISSET(cpu, &allowed) || skip--; cpu++)
+		;
+	CPU_ZERO(&one);
+	CPU_SET(cpu, &one);
+	sched_setaffinity(0, sizeof(one), &one);
+}
+
+/*
+ * A latency bound can't be kept by a thread that waits for its turn behind those
+ * it serves. What can't be had is not needed to work.
+ */
+static void take_priority(void)
+{
+	struct sched_param p = { .sched_priority = 1 };
+
+	sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &p);
+}
+
+static void take_limits(void)
+{
+	struct rlimit unlimited = { RLIM_INFINITY, RLIM_INFINITY }, files;
+
+	setrlimit(RLIMIT_MEMLOCK, &unlimited); /* what it can't have is said where it lacks */
+	if (getrlimit(RLIMIT_NOFILE, &files))
+		return;
+	files.rlim_cur = files.rlim_max; /* each helper takes four */
+	setrlimit(RLIMIT_NOFILE, &files);
+}
+
+void jt_process_prepare(void)
+{
+	take_cpu();
+	take_priority();
+	take_limits();
+}

@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#ifndef JITNEY_PROCESS_H
+#define JITNEY_PROCESS_H
+
+/* The process's CPU, priority and limits. What can't be had is not needed to work. */
+void jt_process_prepare(void);
+
+#endif

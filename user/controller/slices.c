@@ -1,0 +1,410 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * Theory of operation: slices as an enemy fills them
+ *
+ * A helper may write anything into its slice at any time. So nothing is taken
+ * from there twice: a record's eight bytes are read at once, a template is
+ * copied and then checked, positions are compared with our own. A payload goes
+ * straight into the page, whatever it is by then. Headers come from our copies.
+ *
+ * Who breaks the rules of the rings is cut off: its connection is shut down,
+ * which the loop then sees as if the helper had gone.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "controller/helpers.h"
+#include "controller/places.h"
+#include "controller/slices.h"
+#include "controller/transmit.h"
+
+static int slice_map(struct jt_slice_state *s)
+{
+	const int seals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
+	void *at;
+	int err;
+
+	s->fd = memfd_create("jitney-slice", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (s->fd < 0)
+		return -errno;
+	/* All of it now: later, memory that lacks would be a signal and no error. */
+	err = -posix_fallocate(s->fd, 0, (off_t)s->size);
+	if (!err && fcntl(s->fd, F_ADD_SEALS, seals))
+		err = -errno;
+	if (err)
+		return err;
+	at = mmap(NULL, s->size, PROT_READ | PROT_WRITE, MAP_SHARED, s->fd, 0);
+	if (at == MAP_FAILED)
+		return -errno;
+	s->memory = at;
+	return 0;
+}
+
+int jt_slice_open(struct jt_slice_state *s, uint32_t send_size, uint32_t receive_size,
+		  uint64_t umem_size)
+{
+	uint64_t rings_end = jt_slice_rings_end(send_size, receive_size);
+	int err;
+
+	*s = (struct jt_slice_state){ .fd = -1,
+				      .size = rings_end + umem_size,
+				      .send_size = send_size,
+				      .receive_size = receive_size };
+	s->templates = calloc(JT_SLICE_TEMPLATES, sizeof(*s->templates));
+	err = s->templates ? slice_map(s) : -ENOMEM;
+	if (err) {
+		jt_slice_close(s);
+		return err;
+	}
+	s->header = (struct jt_slice *)s->memory;
+	*s->header = (struct jt_slice){ .magic = JT_SLICE_MAGIC,
+					.version = JT_SLICE_VERSION,
+					.send_size = send_size,
+					.receive_size = receive_size,
+					.umem_offset = rings_end,
+					.umem_size = umem_size };
+	return 0;
+}
+
+void jt_slice_close(struct jt_slice_state *s)
+{
+	if (s->memory)
+		munmap(s->memory, s->size);
+	if (s->fd >= 0)
+		close(s->fd);
+	free(s->templates);
+	*s = (struct jt_slice_state){ .fd = -1 };
+}
+
+/* --- out: from the helper into the page ----------------------------------------- */
+
+static struct jt_address address_of(const struct jt_template *t, bool source)
+{
+	if (t->kind == JT_TEMPLATE_UDP4)
+		return jt_address_make(JT_FAMILY_IPV4, JT_SCOPE_GUEST,
+				       source ? &t->u.udp4.source : &t->u.udp4.dest);
+	return jt_address_make(JT_FAMILY_IPV6, JT_SCOPE_GUEST,
+			       source ? t->u.udp6.source : t->u.udp6.dest);
+}
+
+/* As the vif program does it: an unknown address becomes the guest's, unless it is strict. */
+static int source_check(struct jt_controller *c, uint32_t guest, const struct jt_template *t)
+{
+	struct jt_address ip = address_of(t, true);
+	const struct jt_place *place = jt_index_find(&c->index, &ip);
+	struct jt_place mine = { .kind = JT_PLACE_GUEST,
+				 .id = guest,
+				 .flags = JT_PLACE_LEARNED,
+				 .until_ns = JT_NEVER_STALE };
+	struct jt_guest *slot = &c->datapath.guests[guest];
+
+	if (memcmp(t->source_mac, &slot->mac, 6) != 0)
+		return JT_REASON_SPOOFED_MAC;
+	if (place)
+		return place->kind == JT_PLACE_GUEST && place->id == guest ? JT_ABOARD :
+									     JT_REASON_SPOOFED_IP;
+	if (slot->flags & JT_GUEST_STRICT)
+		return JT_REASON_SPOOFED_IP;
+	if (JT_READ(slot->learned) >= JT_LEARNED_MAX || jt_place_set(c, &ip, &mine))
+		return JT_REASON_NO_ROOM;
+	__sync_fetch_and_add(&slot->learned, 1);
+	return JT_ABOARD;
+}
+
+static void template_resolve(struct jt_controller *c, uint32_t guest, struct jt_slice_template *t)
+{
+	const struct jt_template *header = &t->parsed.key.header;
+	struct jt_place to;
+
+	t->reason = JT_REASON_SLICE_NO_PEER;
+	if (jt_index_refresh(&c->index, c->datapath.maps[JT_MAP_addresses]))
+		return;
+	t->reason = source_check(c, guest, header);
+	t->generation = JT_READ(c->datapath.page.control->generation);
+	t->known = true;
+	if (t->reason)
+		return;
+	to = jt_place_of(c, header->dest_mac, address_of(header, false));
+	t->peer = to.id;
+	if (to.kind != JT_PLACE_PEER || !jt_message_fits(&t->parsed, &c->datapath.peers[to.id]))
+		t->reason = JT_REASON_SLICE_NO_PEER;
+}
+
+/* Return: false if the helper breaks the rules. */
+static bool template_take(struct jt_helper *h, const struct jt_slice_record *r, const uint8_t *body)
+{
+	struct jt_slice_template *t;
+	uint8_t wire[JT_TEMPLATE_MAX];
+	struct jt_template header;
+	uint32_t size;
+
+	if (r->template >= JT_SLICE_TEMPLATES || r->length != sizeof(header))
+		return false;
+	memcpy(&header, body, sizeof(header));
+	size = jt_template_size(header.kind, header.flags);
+	if (!size || header.kind == JT_TEMPLATE_ETHERNET)
+		return false;
+	jt_template_store(wire, &header, size);
+	if (!jt_template_sound(wire, size))
+		return false;
+	t = &h->slice.templates[r->template];
+	memset(t, 0, sizeof(*t));
+	jt_template_load(&t->parsed.key.header, wire, size);
+	t->parsed.key.guest = h->guest;
+	t->parsed.template_size = size;
+	t->given = true;
+	return true;
+}
+
+/* What became of a message in the ring. */
+enum outcome { TAKEN, REFUSED, STAYS, BROKEN };
+
+static int organize(struct jt_controller *c, struct jt_slice_template *t)
+{
+	struct jt_message m = { .parsed = &t->parsed,
+				.flow = &t->flow,
+				.peer = &c->datapath.peers[t->peer],
+				.peer_id = t->peer };
+	int reason, opened = 0;
+
+	do
+		reason = jt_organize(&c->datapath.page, &m, &opened);
+	while (reason == JT_REASON_CONTENDED);
+	return reason;
+}
+
+static enum outcome message_take(struct jt_controller *c, struct jt_helper *h,
+				 const struct jt_slice_record *r, uint64_t payload)
+{
+	struct jt_slice_template *t = &h->slice.templates[r->template & (JT_SLICE_TEMPLATES - 1)];
+	int reason;
+
+	if (r->template >= JT_SLICE_TEMPLATES || !t->given)
+		return BROKEN;
+	t->parsed.payload = payload;
+	t->parsed.length = r->length;
+	t->parsed.check = r->check;
+	if (!t->known || t->generation != JT_READ(c->datapath.page.control->generation))
+		template_resolve(c, h->guest, t);
+	reason = t->reason;
+	if (!reason && !jt_message_fits(&t->parsed, &c->datapath.peers[t->peer]))
+		reason = JT_REASON_SLICE_NO_PEER;
+	if (!reason)
+		reason = organize(c, t);
+	if (reason == JT_REASON_PAGE_FULL) {
+		jt_transmit_run(c); /* perhaps a bank comes back */
+		reason = organize(c, t);
+	}
+	if (reason == JT_REASON_PAGE_FULL)
+		return STAYS;
+	if (!reason)
+		return TAKEN;
+	__sync_fetch_and_add(&c->datapath.guests[h->guest].reasons[reason], 1);
+	return REFUSED;
+}
+
+/* The record at the tail. @span, @out: its bytes, and what it was. */
+static enum outcome record_take(struct jt_controller *c, struct jt_helper *h, uint64_t pending,
+				uint64_t *span, struct jt_slice_record *out)
+{
+	struct jt_slice_state *s = &h->slice;
+	uint64_t at = s->send_tail & (s->send_size - 1), left = s->send_size - at, raw;
+	const uint8_t *ring = s->memory + jt_slice_send_offset();
+	struct jt_slice_record r;
+
+	if (left > pending)
+		left = pending;
+	if (left < sizeof(r))
+		return BROKEN;
+	raw = __atomic_load_n((const uint64_t *)(ring + at), __ATOMIC_RELAXED);
+	memcpy(&r, &raw, sizeof(r));
+	*out = r;
+	*span = r.kind == JT_SLICE_SKIP ? s->send_size - at : jt_slice_span(r.length);
+	if (*span > left)
+		return BROKEN;
+	switch (r.kind) {
+	case JT_SLICE_SKIP:
+		return TAKEN;
+	case JT_SLICE_TEMPLATE:
+		return template_take(h, &r, ring + at + sizeof(r)) ? TAKEN : BROKEN;
+	case JT_SLICE_MESSAGE:
+		return message_take(c, h, &r, at + sizeof(r));
+	}
+	return BROKEN;
+}
+
+/* Counters of the guest, as the vif program keeps them. */
+static void count(struct jt_controller *c, struct jt_helper *h, uint64_t messages, uint64_t bytes)
+{
+	struct jt_guest *slot = &c->datapath.guests[h->guest];
+	uint64_t writes = JT_READ(h->slice.header->writes);
+	uint64_t ns = JT_READ(h->slice.header->writes_ns);
+	uint64_t more = writes - h->slice.writes, took = ns - h->slice.writes_ns;
+
+	__sync_fetch_and_add(&slot->messages, messages);
+	__sync_fetch_and_add(&slot->bytes, bytes);
+	/* What it says of itself is believed if it could be so. */
+	if (more && more <= messages + JT_SLICE_TEMPLATES && took / more < 1000000) {
+		__sync_fetch_and_add(&slot->writes, more);
+		__sync_fetch_and_add(&slot->writes_ns, took);
+	}
+	h->slice.writes = writes;
+	h->slice.writes_ns = ns;
+}
+
+bool jt_slice_collect(struct jt_controller *c, struct jt_helper *h)
+{
+	struct jt_slice_state *s = &h->slice;
+	uint64_t head = JT_READ(s->header->send_head), span, messages = 0, total = 0;
+	enum outcome outcome = TAKEN;
+	struct jt_slice_record r = { 0 };
+	bool message;
+
+	if (head == s->send_tail || h->cut)
+		return true;
+	if (head - s->send_tail > s->send_size || head % JT_SLICE_ALIGN)
+		outcome = BROKEN;
+	c->datapath.page.packet = s->memory + jt_slice_send_offset();
+	while (s->send_tail != head && outcome <= REFUSED) {
+		outcome = record_take(c, h, head - s->send_tail, &span, &r);
+		if (outcome > REFUSED)
+			break;
+		s->send_tail += span;
+		message = outcome == TAKEN && r.kind == JT_SLICE_MESSAGE;
+		messages += message;
+		total += message ? r.length : 0;
+		s->refused += outcome == REFUSED;
+	}
+	s->sent += messages;
+	count(c, h, messages, total);
+	JT_WRITE(s->header->sent, s->sent);
+	JT_WRITE(s->header->refused, s->refused);
+	JT_WRITE(s->header->send_tail, s->send_tail);
+	if (outcome == BROKEN)
+		jt_helper_cut(c, h, "its send ring makes no sense");
+	return outcome <= REFUSED;
+}
+
+void jt_slices_collect(struct jt_controller *c)
+{
+	struct jt_helper *h;
+
+	for (h = c->helpers.first; h; h = h->next)
+		if (h->slice.header)
+			jt_slice_collect(c, h);
+}
+
+bool jt_slices_pending(struct jt_controller *c)
+{
+	const struct jt_helper *h;
+
+	for (h = c->helpers.first; h; h = h->next)
+		if (h->slice.header && !h->cut &&
+		    JT_READ(h->slice.header->send_head) != h->slice.send_tail)
+			return true;
+	return false;
+}
+
+void jt_slices_wake(struct jt_controller *c)
+{
+	struct jt_helper *h;
+
+	__atomic_thread_fence(__ATOMIC_SEQ_CST); /* between the tail, and the look at who waits */
+	for (h = c->helpers.first; h; h = h->next)
+		if (h->slice.header && JT_READ(h->slice.header->send_waiting) &&
+		    jt_cas(&h->slice.header->send_waiting, 1, 0) == 1)
+			eventfd_write(h->cycle, 1);
+}
+
+/* --- in: what arrives for the helper --------------------------------------------- */
+
+struct jt_slice_arrival jt_slice_arrival(const uint8_t *bytes, uint32_t size)
+{
+	struct jt_slice_arrival a = { .kind = JT_SLICE_MESSAGE };
+	struct jt_template t;
+
+	jt_template_load(&t, bytes, size);
+	a.tos = t.tos;
+	a.ttl = t.ttl;
+	a.source_port = t.u.udp4.source_port;
+	a.dest_port = t.u.udp4.dest_port;
+	if (t.kind == JT_TEMPLATE_UDP4) {
+		a.family = JT_FAMILY_IPV4;
+		memcpy(a.source, &t.u.udp4.source, 4);
+		memcpy(a.dest, &t.u.udp4.dest, 4);
+	} else {
+		a.family = JT_FAMILY_IPV6;
+		memcpy(a.source, t.u.udp6.source, 16);
+		memcpy(a.dest, t.u.udp6.dest, 16);
+	}
+	return a;
+}
+
+/* Only our own words decide where is written. */
+static uint8_t *receive_room(struct jt_slice_state *s, uint64_t span)
+{
+	uint8_t *ring = s->memory + jt_slice_receive_offset(s->send_size);
+	uint64_t tail = JT_READ(s->header->receive_tail), at;
+	__u64 skip;
+	struct jt_slice_arrival over = { .kind = JT_SLICE_SKIP };
+
+	if (!jt_ring_room(s->receive_head, tail, s->receive_size, span, &skip))
+		return NULL;
+	at = s->receive_head & (s->receive_size - 1);
+	if (skip) {
+		memcpy(ring + at, &over, sizeof(over.kind));
+		s->receive_head += skip;
+		at = 0;
+	}
+	s->receive_head += span;
+	return ring + at;
+}
+
+void jt_slice_put(struct jt_controller *c, struct jt_helper *h, const struct jt_slice_arrival *like,
+		  const uint8_t *payload, uint32_t length)
+{
+	struct jt_slice_state *s = &h->slice;
+	struct jt_guest *slot = &c->datapath.guests[h->guest];
+	uint8_t *at = receive_room(s, jt_arrival_span(length));
+	uint16_t length16 = (uint16_t)length;
+
+	if (!at) {
+		s->lost++;
+		__sync_fetch_and_add(&slot->reasons[JT_REASON_SLICE_FULL], 1);
+		return;
+	}
+	memcpy(at, like, sizeof(*like));
+	memcpy(at + offsetof(struct jt_slice_arrival, length), &length16, sizeof(length16));
+	memcpy(at + sizeof(*like), payload, length);
+	s->received++;
+	slot->delivered++;
+	slot->delivered_bytes += length;
+	if (!h->dirty) {
+		h->dirty = true;
+		h->next_dirty = c->helpers.dirty;
+		c->helpers.dirty = h;
+	}
+}
+
+void jt_slices_flush(struct jt_controller *c)
+{
+	struct jt_helper *h;
+	struct jt_slice *header;
+
+	for (h = c->helpers.dirty; h; h = h->next_dirty) {
+		header = h->slice.header;
+		JT_WRITE(header->received, h->slice.received);
+		JT_WRITE(header->receive_lost, h->slice.lost);
+		JT_WRITE(header->receive_head, h->slice.receive_head);
+		h->dirty = false;
+		/* Adding nothing: a look that no CPU moves before the store. */
+		if (jt_fetch_add(&header->receive_waiting, 0) &&
+		    jt_cas(&header->receive_waiting, 1, 0) == 1)
+			eventfd_write(h->receive_event, 1);
+	}
+	c->helpers.dirty = NULL;
+}

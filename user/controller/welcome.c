@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * A helper attaches. Which guest it is in is for the kernel to say, not for it:
+ * the other end of the guest's vif is in the namespace that it handed over. Whose
+ * programs may attach is for the guest's user= and group=.
+ */
+#include <errno.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "common/netns.h"
+#include "controller/helpers.h"
+#include "controller/places.h"
+#include "controller/scheduler.h"
+
+static void parcel_add(struct jt_parcel *p, enum jt_attach_fd which, int fd)
+{
+	if (fd < 0)
+		return;
+	p->fds |= 1U << which;
+	p->list[p->count++] = fd;
+}
+
+static bool lives_in(struct jt_controller *c, uint32_t guest, int id, uint32_t *ifindex)
+{
+	int there;
+
+	return c->guests[guest].used &&
+	       !jt_netns_of(c->datapath.guests[guest].ifindex, &there, ifindex) && there == id;
+}
+
+/* Return: the guest that it may attach as, or negative errno after an answer. */
+static int guest_find(struct jt_controller *c, struct jt_helper *h, uint32_t *ifindex)
+{
+	const char *name = h->question.u.hello.guest;
+	int id = h->namespace < 0 ? -ENOENT : jt_netns_id(h->namespace);
+	bool known = false;
+	uint32_t i;
+
+	for (i = 0; i < c->guest_limit; i++) {
+		if (!c->guests[i].used || (*name && strcmp(name, c->guests[i].spec.name) != 0))
+			continue;
+		known = true;
+		if (id >= 0 && lives_in(c, i, id, ifindex))
+			return (int)i;
+	}
+	if (*name && !known)
+		jt_helper_refuse(h, -ESRCH, "there is no guest %s", name);
+	else if (*name)
+		jt_helper_refuse(h, -ESRCH, "this process is not in the namespace of guest %s",
+				 name);
+	else
+		jt_helper_refuse(h, -ESRCH, "no guest of this controller lives in this namespace");
+	return -ESRCH;
+}
+
+static bool allowed(struct jt_controller *c, const struct jt_helper *h, uint32_t guest)
+{
+	const struct jt_guest_spec *spec = &c->guests[guest].spec;
+
+	return !h->uid || h->uid == geteuid() ||
+	       (spec->user != (uid_t)-1 && h->uid == spec->user) ||
+	       (spec->group != (gid_t)-1 && h->gid == spec->group);
+}
+
+static unsigned int helpers_of(struct jt_controller *c, uint32_t guest)
+{
+	const struct jt_helper *h;
+	unsigned int n = 0;
+
+	for (h = c->guests[guest].helpers; h; h = h->next_here)
+		n++;
+	return n;
+}
+
+/* The MAC that its templates must have: what its interface has, if nobody said another. */
+static int learn_mac(struct jt_controller *c, struct jt_helper *h, uint32_t guest, uint32_t ifindex)
+{
+	struct jt_guest *slot = &c->datapath.guests[guest];
+	struct jt_place mine = { .kind = JT_PLACE_GUEST,
+				 .id = guest,
+				 .flags = JT_PLACE_LEARNED,
+				 .until_ns = JT_NEVER_STALE };
+	struct jt_address a;
+	struct jt_netdev dev;
+	__u64 mac = 0;
+	int err;
+
+	if (JT_READ(slot->mac))
+		return 0;
+	err = jt_netns_device(h->namespace, ifindex, &dev);
+	if (err)
+		return err;
+	a = jt_address_make(JT_FAMILY_MAC, JT_SCOPE_GUEST, dev.mac);
+	if (jt_index_refresh(&c->index, c->datapath.maps[JT_MAP_addresses]) ||
+	    jt_index_find(&c->index, &a))
+		return -EADDRNOTAVAIL;
+	memcpy(&mac, dev.mac, sizeof(dev.mac));
+	jt_cas(&slot->mac, 0, mac);
+	return jt_place_set(c, &a, &mine);
+}
+
+static void doorbell_ready(struct jt_controller *c, struct jt_watch *w, uint32_t events)
+{
+	eventfd_t rung;
+
+	eventfd_read(w->fd, &rung);
+	jt_scheduler_rung(c);
+}
+
+static int events_open(struct jt_controller *c, struct jt_helper *h)
+{
+	h->receive_event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	h->cycle = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	h->doorbell = (struct jt_watch){ .fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK),
+					 .ready = doorbell_ready };
+	if (h->receive_event < 0 || h->cycle < 0 || h->doorbell.fd < 0)
+		return -errno;
+	return jt_watch_add(c, &h->doorbell, EPOLLIN);
+}
+
+static int slice_open(struct jt_controller *c, struct jt_helper *h)
+{
+	const struct jt_attach_hello *q = &h->question.u.hello;
+	int err = jt_slice_open(&h->slice, q->send_size, q->receive_size, 0);
+
+	if (!err)
+		err = events_open(c, h);
+	if (err)
+		jt_slice_close(&h->slice);
+	return err;
+}
+
+static void welcome(struct jt_controller *c, struct jt_helper *h, uint32_t ifindex)
+{
+	struct jt_attach_message m = h->question;
+	struct jt_attach_hello *a = &m.u.hello;
+	struct jt_parcel parcel = { 0 };
+
+	parcel_add(&parcel, JT_FD_SLICE, h->slice.fd);
+	parcel_add(&parcel, JT_FD_NOTICE, c->board.fd);
+	parcel_add(&parcel, JT_FD_DOORBELL, h->doorbell.fd);
+	parcel_add(&parcel, JT_FD_RECEIVE, h->receive_event);
+	parcel_add(&parcel, JT_FD_CYCLE, h->cycle);
+	m.error = 0;
+	memcpy(a->guest, c->guests[h->guest].spec.name, sizeof(a->guest));
+	memcpy(a->mac, &c->datapath.guests[h->guest].mac, sizeof(a->mac));
+	a->fds = parcel.fds;
+	a->ifindex = ifindex;
+	a->slice_size = h->slice.size;
+	a->ethertype = htons(c->options->ethertype);
+	a->geometry = c->options->geometry;
+	a->guest_id = h->guest;
+	jt_helper_answer(h, &m, &parcel);
+}
+
+/* What a question can have wrong in itself. Return: 0 or negative errno, after an answer. */
+static int hello_check(struct jt_helper *h)
+{
+	const struct jt_attach_hello *q = &h->question.u.hello;
+
+	if (h->slice.header)
+		jt_helper_refuse(h, -EISCONN, "it is attached already");
+	else if (strnlen(q->guest, sizeof(q->guest)) == sizeof(q->guest) ||
+		 !jt_slice_ring_size_sound(q->send_size) ||
+		 !jt_slice_ring_size_sound(q->receive_size))
+		jt_helper_refuse(h, -EINVAL, "a ring has 16 KiB to 16 MiB, a power of two");
+	else if (q->call != JT_CALL_SLICE || q->receive != JT_RECEIVE_SLICE)
+		jt_helper_refuse(h, -EOPNOTSUPP, "this controller does not offer that");
+	else
+		return 0;
+	return -EINVAL;
+}
+
+void jt_helper_hello(struct jt_controller *c, struct jt_helper *h)
+{
+	uint32_t ifindex;
+	int guest, err;
+
+	if (hello_check(h))
+		return;
+	guest = guest_find(c, h, &ifindex);
+	if (guest < 0)
+		return;
+	if (!allowed(c, h, (uint32_t)guest)) {
+		jt_helper_refuse(h, -EACCES,
+				 "user %u may not attach as guest %s: add user= to its --guest",
+				 h->uid, c->guests[guest].spec.name);
+		return;
+	}
+	if (helpers_of(c, (uint32_t)guest) >= JT_HELPERS_OF_GUEST) {
+		jt_helper_refuse(h, -EUSERS, "guest %s has %d helpers already",
+				 c->guests[guest].spec.name, JT_HELPERS_OF_GUEST);
+		return;
+	}
+	err = learn_mac(c, h, (uint32_t)guest, ifindex);
+	if (!err)
+		err = slice_open(c, h);
+	if (err) {
+		jt_helper_refuse(h, err, "%s", strerror(-err));
+		return;
+	}
+	h->guest = (uint32_t)guest;
+	h->call = h->question.u.hello.call;
+	h->next_here = c->guests[guest].helpers;
+	c->guests[guest].helpers = h;
+	welcome(c, h, ifindex);
+}
