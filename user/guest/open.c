@@ -11,6 +11,8 @@
 #define SEND_BYTES (256U << 10)
 #define RECEIVE_BYTES (2U << 20)
 #define SOCKET_DEFAULT "/run/jitney.sock"
+#define DRAIN_TRIES 100
+#define DRAIN_US 2000
 
 static const char *const call_names[] = {
 	[JITNEY_AUTO] = "auto",	  [JITNEY_STACK] = "stack", [JITNEY_XDP] = "xdp",
@@ -165,13 +167,22 @@ int jitney_open(struct jitney **out, const struct jitney_options *options)
 	return 0;
 }
 
-/* What lies in the slice must be aboard before the controller sees this end. */
+/*
+ * What lies in the slice must be aboard before the controller sees this end. While
+ * its page is full it says -EAGAIN; banks come back within milliseconds.
+ */
 static void drain(struct jitney *j)
 {
 	struct jt_attach_message m = { 0 };
+	int err = j->call->put ? -EAGAIN : 0, i;
 
-	if (j->call->put && JT_READ(j->share.slice->send_tail) != j->head)
-		jt_attach_ask(j, JT_ATTACH_BARRIER, &m);
+	for (i = 0; i < DRAIN_TRIES && err == -EAGAIN; i++) {
+		if (JT_READ(j->share.slice->send_tail) == j->head)
+			return;
+		if (i)
+			usleep(DRAIN_US);
+		err = jt_attach_ask(j, JT_ATTACH_BARRIER, &m);
+	}
 }
 
 void jitney_close(struct jitney *j)

@@ -220,11 +220,8 @@ static void slice_close(struct jitney *j)
 static int slice_flush(struct jitney *j)
 {
 	struct jt_attach_message m = { 0 };
-	int err;
 
-	/* What leaves is the page: the slice must be in it. */
-	err = jt_attach_ask(j, JT_ATTACH_BARRIER, &m);
-	return err ? err : jt_attach_ask(j, JT_ATTACH_FLUSH, &m);
+	return jt_attach_ask(j, JT_ATTACH_FLUSH, &m);
 }
 
 const struct jt_call jt_call_slice = {

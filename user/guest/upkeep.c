@@ -38,7 +38,7 @@ static void say_refused(struct jitney *j, int err, const struct jt_attach_messag
 		       strerror(-err));
 }
 
-/* The call that is tried; NULL: the controller is only to receive from. */
+/* The call that is used; NULL: the slice is only to receive from. */
 static const struct jt_call *wanted_call(const struct jitney *j)
 {
 	return j->options.call == JITNEY_STACK ? NULL : &jt_call_slice;
@@ -54,12 +54,11 @@ static bool wanted_slice(const struct jitney *j)
 static void hello_fill(const struct jitney *j, struct jt_attach_message *m)
 {
 	struct jt_attach_hello *h = &m->u.hello;
-	const struct jt_call *call = wanted_call(j);
 
 	memset(m, 0, sizeof(*m));
 	if (j->options.guest)
 		memcpy(h->guest, j->options.guest, strlen(j->options.guest));
-	h->call = call ? JT_CALL_SLICE : 0;
+	h->call = JT_CALL_SLICE;
 	h->receive = JT_RECEIVE_SLICE;
 	h->send_size = j->options.send_bytes;
 	h->receive_size = j->options.receive_bytes;
