@@ -51,6 +51,7 @@ JITNEY_FOUND = $(call once,JITNEY_FOUND,--libs $(JITNEY_PKGS))
 TEST_FOUND = $(call once,TEST_FOUND,--libs $(TEST_PKGS))
 JITNEYD_LIBS = $(JITNEYD_FOUND) -lm -lpthread
 JITNEY_LIBS = $(JITNEY_FOUND) -lwiretap -lwsutil -lm
+GUEST_LIBS = -ljansson -lpcap -lm
 TEST_LIBS = $(TEST_FOUND) -lm -lpthread
 
 # --- what there is ---------------------------------------------------------
@@ -58,10 +59,14 @@ TEST_LIBS = $(TEST_FOUND) -lm -lpthread
 COMMON_C := $(wildcard user/common/*.c)
 JITNEYD_C := $(wildcard user/controller/*.c)
 JITNEY_C := $(wildcard user/cli/*.c)
+LIBJITNEY_C := $(wildcard user/guest/*.c)
+GUEST_C := $(wildcard user/guest/cli/*.c)
 BPF_O := $(patsubst bpf/%.c,build/bpf/%.o,$(wildcard bpf/*.bpf.c))
 SKELETON := build/bpf/jitney.skel.h
 
-PROGRAMS := $(if $(JITNEYD_C),build/bin/jitneyd) $(if $(JITNEY_C),build/bin/jitney)
+PROGRAMS := $(if $(JITNEYD_C),build/bin/jitneyd) $(if $(JITNEY_C),build/bin/jitney) \
+	$(if $(GUEST_C),build/bin/jitney-guest)
+LIBRARIES := $(if $(LIBJITNEY_C),build/lib/libjitney.so.0 build/lib/libjitney.a)
 ASAN_PROGRAMS := $(if $(JITNEYD_C),build/asan/jitneyd)
 
 tests = $(patsubst $1/%.c,build/tests/%,$(wildcard $1/$2.c))
@@ -79,7 +84,7 @@ FAIL := $(patsubst tests/fault/%.c,build/tests/%.so,$(wildcard tests/fault/fail.
 .PHONY: all bpf tools unit threads bpf-tests fuzzers benches tests deps demo check bench
 .PHONY: install uninstall clean format help
 
-all: bpf $(PROGRAMS) $(TOOLS)
+all: bpf $(PROGRAMS) $(LIBRARIES) $(TOOLS)
 bpf: build/bpf/jitney.bpf.o $(SKELETON)
 tools: $(TOOLS)
 unit: $(UNIT)
@@ -143,6 +148,7 @@ build/$1/%.o: %.c Makefile | $(SKELETON)
 endef
 $(eval $(call objects,obj))
 $(eval $(call objects,asan/obj,$(ASAN)))
+$(eval $(call objects,pic/obj,-fPIC -fno-semantic-interposition))
 
 build/obj/user/cli/%.o: EXTRA = $(WIRETAP_CFLAGS)
 
@@ -162,6 +168,23 @@ build/bin/jitney: $(JITNEY_C:%.c=build/obj/%.o) build/obj/common.a
 	$(call say,LINK,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(JITNEY_LIBS)
+
+build/bin/jitney-guest: $(GUEST_C:%.c=build/obj/%.o) build/lib/libjitney.a
+	$(call say,LINK,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(GUEST_LIBS)
+
+# What the map leaves out, nobody sees: neither in the shared library nor in the archive.
+build/lib/libjitney.so.0: $(LIBJITNEY_C:%.c=build/pic/obj/%.o) user/guest/libjitney.map
+	$(call say,LINK,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(LDFLAGS) -shared -Wl,-soname,libjitney.so.0 -Wl,-z,defs \
+		-Wl,--version-script=user/guest/libjitney.map -o $@ $(filter %.o,$^)
+
+build/lib/libjitney.a: $(LIBJITNEY_C:%.c=build/pic/obj/%.o)
+	$(call say,AR,$@)
+	$(Q)mkdir -p $(@D) && rm -f $@
+	$(Q)ld -r -o $(@:.a=.o) $^ && objcopy -w -G 'jitney_*' $(@:.a=.o) && ar rcs $@ $(@:.a=.o)
 
 build/asan/jitneyd: $(JITNEYD_C:%.c=build/asan/obj/%.o) build/asan/obj/common.a
 	$(call say,LINK,$@)

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * Sending: which way a message goes, and off it goes. The rules are those of
+ * bpf/vif.bpf.c, for the same reasons: the kernel's way is faster than the page,
+ * so a flow that was aboard lately stays aboard.
+ */
+#include <errno.h>
+
+#include "guest.h"
+
+/* As in bpf/vif.bpf.c. */
+#define GAP_LIMIT 8
+#define LEGACY_NS 1000000000ULL
+#define ORDER_NS 100000000ULL
+
+#define SAMPLE_EVERY 64U /* writes, of which one is measured */
+
+static bool was_aboard(const struct jitney_flow *f, const struct jt_notice *n, uint64_t now)
+{
+	return now - f->aboard_ns < ORDER_NS + JT_READ(n->latency_ns);
+}
+
+static bool fits(const struct jitney_flow *f, const struct jt_notice *n, size_t length)
+{
+	return length <= JT_RECORD_MAX - 3 &&
+	       2 * JT_RECORD_HEAD + f->template_size + JT_ALIGN4(length) <=
+		       JT_READ(n->peer_room[f->id]);
+}
+
+/*
+ * Is company to be expected for the first message to a peer in this cycle? Of
+ * what others send to it nothing is known here, so this is the stricter test.
+ */
+static bool has_company(struct jt_company *c, const struct jt_notice *n)
+{
+	uint64_t bound = JT_READ(n->latency_ns), now, gap;
+
+	if (c->swaps == JT_READ(n->swaps))
+		return true;
+	now = jt_env_now();
+	gap = now - c->first_ns;
+	if (gap > bound * GAP_LIMIT)
+		gap = bound * GAP_LIMIT;
+	c->gap_ns = (c->gap_ns + gap) / 2;
+	c->first_ns = now;
+	return c->gap_ns <= 2 * bound;
+}
+
+static bool large_goes(struct jitney_flow *f, const struct jt_notice *n, size_t length,
+		       uint64_t now)
+{
+	f->legacy_until_ns = now + LEGACY_NS;
+	return was_aboard(f, n, now) && fits(f, n, length);
+}
+
+static bool small_goes(struct jitney_flow *f, const struct jt_notice *n, size_t length,
+		       uint64_t now)
+{
+	bool aboard = was_aboard(f, n, now);
+
+	if (!fits(f, n, length) || (!aboard && now < f->legacy_until_ns))
+		return false;
+	return has_company(&f->j->peers[f->id], n) || aboard;
+}
+
+/* True if the message is for the page; it counts as aboard then. */
+static bool goes_aboard(struct jitney_flow *f, size_t length, uint64_t now)
+{
+	struct jitney *j = f->j;
+	const struct jt_notice *n = j->notice;
+
+	if (!j->call->put || !jt_alive(j, now))
+		return false;
+	if (now >= f->look_ns || !f->asked || f->generation != JT_READ(n->generation))
+		jt_flow_resolve(f, now);
+	if (!f->known || f->kind != JT_PLACE_PEER)
+		return false;
+	if (!(length > JT_READ(n->small) ? large_goes(f, n, length, now) :
+					   small_goes(f, n, length, now)) ||
+	    now > JT_READ(n->peer_alive_until_ns[f->id]))
+		return false;
+	f->aboard_ns = now;
+	j->peers[f->id].swaps = JT_READ(n->swaps);
+	return true;
+}
+
+/* One write with a clock around it: what D_i is measured by. */
+static int put_measured(struct jitney_flow *f, const struct iovec *message)
+{
+	struct jitney *j = f->j;
+	struct jt_slice *slice = j->share.slice;
+	uint64_t start = jt_env_now(), took;
+	int err = j->call->put(f, message->iov_base, (uint32_t)message->iov_len);
+
+	if (err)
+		return err;
+	took = jt_env_now() - start;
+	JT_WRITE(slice->writes_ns, slice->writes_ns + took);
+	JT_WRITE(slice->writes, slice->writes + 1);
+	j->mean_ns = slice->writes == 1 ? took : (7 * j->mean_ns + took) / 8;
+	return 0;
+}
+
+static int put(struct jitney_flow *f, const struct iovec *message)
+{
+	struct jitney *j = f->j;
+
+	if (!(j->samples++ % SAMPLE_EVERY))
+		return put_measured(f, message);
+	return j->call->put(f, message->iov_base, (uint32_t)message->iov_len);
+}
+
+/* Return: how many were written; negative errno if none. */
+static int put_run(struct jitney_flow *f, const struct iovec *messages, unsigned int count)
+{
+	struct jitney *j = f->j;
+	unsigned int i;
+	int err = 0;
+
+	for (i = 0; i < count && !err; i += !err)
+		err = put(f, &messages[i]);
+	if (i)
+		j->call->publish(j);
+	j->statistics.sent += i;
+	return i ? (int)i : err;
+}
+
+static int send_run(struct jitney_flow *f, const struct iovec *messages, unsigned int count,
+		    bool aboard)
+{
+	int n = aboard ? put_run(f, messages, count) : -EPIPE;
+
+	if (n != -EPIPE)
+		return n;
+	if (aboard) /* the controller has just gone: what it left goes first */
+		jt_upkeep(f->j, jt_now_coarse());
+	return jt_socket_send(f, messages, count);
+}
+
+int jitney_send(struct jitney_flow *flow, const void *data, size_t length, int flags)
+{
+	struct iovec message = { (void *)data, length };
+	uint64_t now = jt_now_coarse();
+	int n;
+
+	(void)flags;
+	if (now >= flow->j->upkeep_ns)
+		jt_upkeep(flow->j, now);
+	n = send_run(flow, &message, 1, goes_aboard(flow, length, now));
+	return n < 0 ? n : 0;
+}
+
+/*
+ * How many of the messages go the same way as the first, at most a batch. @aboard
+ * is the way of the first, and then of the one behind them.
+ */
+static unsigned int run_length(struct jitney_flow *f, const struct iovec *messages,
+			       unsigned int count, uint64_t now, bool *aboard)
+{
+	unsigned int n;
+	bool next;
+
+	for (n = 1; n < count; n++) {
+		next = goes_aboard(f, messages[n].iov_len, now);
+		if (next != *aboard || n == JT_BATCH) {
+			*aboard = next;
+			break;
+		}
+	}
+	return n;
+}
+
+int jitney_send_many(struct jitney_flow *flow, const struct iovec *messages, unsigned int count,
+		     int flags)
+{
+	struct jitney *j = flow->j;
+	uint64_t now = jt_now_coarse();
+	unsigned int done = 0, run;
+	bool way, next;
+	int n = 0;
+
+	(void)flags;
+	if (now >= j->upkeep_ns)
+		jt_upkeep(j, now);
+	if (!count)
+		return 0;
+	if (count > 1 && j->call->put)
+		n = jt_postpone(j, count);
+	if (n)
+		return n;
+	next = goes_aboard(flow, messages[0].iov_len, now);
+	while (done < count) {
+		way = next;
+		run = run_length(flow, messages + done, count - done, now, &next);
+		n = send_run(flow, messages + done, run, way);
+		if (n > 0)
+			done += (unsigned int)n;
+		if (n != (int)run)
+			break;
+	}
+	return done ? (int)done : n;
+}

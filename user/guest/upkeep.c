@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * The controller comes and goes, and the handle lives on: attach, notice that
+ * nobody is there any more, try again.
+ */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <sys/epoll.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "guest.h"
+
+static const struct jt_notice no_notice;
+
+void jt_say(struct jitney *j, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(j->reason, sizeof(j->reason), format, args);
+	va_end(args);
+}
+
+static void say_refused(struct jitney *j, int err, const struct jt_attach_message *m)
+{
+	const char *path = j->options.socket;
+
+	if (m->error && memchr(m->u.text, 0, sizeof(m->u.text)) && *m->u.text)
+		jt_say(j, "stack: the controller says: %s", m->u.text);
+	else if (err == -ENOENT || err == -ECONNREFUSED || err == -ENOTDIR)
+		jt_say(j, "stack: no controller answers at %s", path);
+	else if (err == -EACCES || err == -EPERM)
+		jt_say(j, "stack: this user may not talk to the controller at %s", path);
+	else
+		jt_say(j, "stack: failed to attach to the controller at %s: %s", path,
+		       strerror(-err));
+}
+
+/* The call that is used; NULL: the slice is only to receive from. */
+static const struct jt_call *wanted_call(const struct jitney *j)
+{
+	return j->options.call == JITNEY_STACK ? NULL : &jt_call_slice;
+}
+
+static bool wanted_slice(const struct jitney *j)
+{
+	return j->options.receive == JITNEY_RECEIVE_AUTO ?
+		       j->options.call != JITNEY_STACK :
+		       j->options.receive == JITNEY_RECEIVE_SLICE;
+}
+
+static void hello_fill(const struct jitney *j, struct jt_attach_message *m)
+{
+	struct jt_attach_hello *h = &m->u.hello;
+
+	memset(m, 0, sizeof(*m));
+	if (j->options.guest)
+		memcpy(h->guest, j->options.guest, strlen(j->options.guest));
+	h->call = JT_CALL_SLICE;
+	h->receive = JT_RECEIVE_SLICE;
+	h->send_size = j->options.send_bytes;
+	h->receive_size = j->options.receive_bytes;
+}
+
+static int watch(struct jitney *j, int fd)
+{
+	struct epoll_event event = { .events = EPOLLIN | EPOLLRDHUP };
+
+	return epoll_ctl(j->epoll, EPOLL_CTL_ADD, fd, &event) ? -errno : 0;
+}
+
+/* By hand: the controller has the same eventfd, so closing it here takes it out of nothing. */
+static void unwatch(struct jitney *j, int fd)
+{
+	if (fd >= 0)
+		epoll_ctl(j->epoll, EPOLL_CTL_DEL, fd, NULL);
+}
+
+void jt_notice_forget(struct jitney *j)
+{
+	if (j->notice && j->notice != &no_notice)
+		munmap((void *)j->notice, sizeof(*j->notice));
+	j->notice = &no_notice;
+}
+
+static int notice_map(struct jitney *j)
+{
+	const struct jt_notice *n = jt_map(j->fds[JT_FD_NOTICE], sizeof(*n), PROT_READ);
+
+	if (!n)
+		return -errno;
+	j->notice = n;
+	return JT_READ(n->magic) == JT_NOTICE_MAGIC ? 0 : -EPROTO;
+}
+
+/* Map and set up what the controller gave. */
+static int begin(struct jitney *j, const struct jt_attach_hello *hello)
+{
+	const struct jt_call *call = wanted_call(j);
+	int err = -EPROTO;
+
+	if (j->fds[JT_FD_SLICE] < 0 || j->fds[JT_FD_NOTICE] < 0 || j->fds[JT_FD_RECEIVE] < 0)
+		return err;
+	j->ifindex = hello->ifindex;
+	memcpy(j->mac, hello->mac, sizeof(j->mac));
+	err = jt_share_map(&j->share, j->fds[JT_FD_SLICE], hello->slice_size);
+	if (!err)
+		err = notice_map(j);
+	if (!err)
+		err = watch(j, j->fds[JT_FD_RECEIVE]);
+	if (!err)
+		err = watch(j, j->connection);
+	if (!err && call)
+		err = call->open(j, hello);
+	if (err)
+		return err;
+	j->call = call ? call : &jt_call_stack;
+	if (wanted_slice(j))
+		j->receive = JITNEY_RECEIVE_SLICE;
+	JT_WRITE(j->share.slice->receive_waiting, 1);
+	j->armed = true;
+	return 0;
+}
+
+static void claim_all(struct jitney *j)
+{
+	struct jt_attach_message m = { 0 };
+	struct jt_port *p;
+
+	/* What the controller refuses still comes through the port's socket. */
+	for (p = j->ports; p && j->receive == JITNEY_RECEIVE_SLICE; p = p->next) {
+		m.u.port.port = jt_htons(p->number);
+		jt_attach_ask(j, JT_ATTACH_CLAIM, &m);
+	}
+}
+
+static void flows_forget(struct jitney *j)
+{
+	struct jitney_flow *f;
+
+	for (f = j->flows; f; f = f->next) {
+		f->known = false;
+		f->asked = false;
+		f->look_ns = 0;
+		f->number = -1;
+	}
+}
+
+static void retry_later(struct jitney *j, uint64_t now)
+{
+	j->retry_ns = now + j->retry_gap_ns;
+	if (j->retry_gap_ns < JT_RETRY_MAX_NS)
+		j->retry_gap_ns *= 2;
+}
+
+static void unattach(struct jitney *j)
+{
+	unwatch(j, j->fds[JT_FD_RECEIVE]);
+	unwatch(j, j->connection);
+	jt_attach_close(j);
+	jt_notice_forget(j);
+	j->call = &jt_call_stack;
+	j->armed = false;
+	if (j->receive == JITNEY_RECEIVE_SLICE)
+		j->receive = JITNEY_RECEIVE_STACK;
+}
+
+/* Return: 0, or why the handle is as it was. */
+int jt_attach(struct jitney *j, uint64_t now)
+{
+	struct jt_attach_message m;
+	int err;
+
+	hello_fill(j, &m);
+	err = jt_attach_open(j, j->options.socket, &m);
+	if (!err) {
+		err = begin(j, &m.u.hello);
+		if (err) {
+			unattach(j);
+			jt_share_unmap(&j->share);
+		}
+	}
+	if (err) {
+		say_refused(j, err, &m);
+		retry_later(j, now);
+		return err;
+	}
+	jt_say(j, "%s: %s", j->call->name, j->call->why);
+	j->retry_gap_ns = JT_RETRY_NS;
+	j->statistics.attached++;
+	flows_forget(j);
+	claim_all(j);
+	return 0;
+}
+
+/* What was received stays until it was handed out, and is no longer looked at. */
+static void share_retire(struct jitney *j)
+{
+	struct jt_slice *old = j->old.slice;
+
+	j->lost_before += JT_READ(j->share.slice->receive_lost);
+	/* A second one in a row: who has messages in hand out of the first keeps those. */
+	if (old && JT_READ(old->receive_tail) != j->old.taken) {
+		jt_share_unmap(&j->share);
+		return;
+	}
+	jt_share_unmap(&j->old);
+	j->old = j->share;
+	memset(&j->share, 0, sizeof(j->share));
+}
+
+void jt_detach(struct jitney *j, uint64_t now)
+{
+	const struct jt_call *call = j->call;
+
+	if (j->connection < 0)
+		return;
+	unattach(j);
+	if (call->close)
+		call->close(j);
+	share_retire(j);
+	jt_say(j, "stack: the controller at %s is gone", j->options.socket);
+	j->retry_ns = now + JT_RETRY_NS;
+	j->retry_gap_ns = JT_RETRY_NS;
+}
+
+/* The slow look at the controller: is it there still, is it there again? */
+void jt_upkeep(struct jitney *j, uint64_t now)
+{
+	j->upkeep_ns = now + JT_UPKEEP_NS;
+	if (j->connection >= 0 &&
+	    (JT_READ(j->notice->magic) != JT_NOTICE_MAGIC || jt_attach_lost(j)))
+		jt_detach(j, now);
+	if (j->connection < 0 && now >= j->retry_ns)
+		jt_attach(j, now);
+}
