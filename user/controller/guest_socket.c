@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <jitney/attach.h>
 #include "common/netns.h"
 #include "controller/guest_socket.h"
 

@@ -9,8 +9,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define JT_SOCKET_RING 2048U /* entries of each of its four rings */
-
 /*
  * jt_guest_socket_open() - A socket bound in another namespace
  * @ns_fd:	the guest's network namespace
