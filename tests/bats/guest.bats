@@ -123,10 +123,10 @@ refused() {
 	whole in 50
 	between "milliseconds" "$(say two '.seconds * 1000 | floor')" 450 700
 	g_ready in b1 recv 7001 --count 50 --seconds 10
-	g three a1 pcap "$work/wire.pcap" "$(lab_ipv4 b1):7001" --rate 5000
+	g three a1 pcap "$work/wire.pcap" "$(lab_ipv4 b1):7001" --rate 500
 	finish three && finish in
 	whole in 50
-	between "milliseconds" "$(say three '.seconds * 1000 | floor')" 8 200
+	between "milliseconds" "$(say three '.seconds * 1000 | floor')" 60 300
 	echo nonsense >"$work/bad.pcap"
 	refused 1 "failed to read a capture" pcap "$work/bad.pcap" "$(lab_ipv4 b1):7001"
 }
@@ -215,8 +215,7 @@ aboard() {
 	lab 1 1
 	start_pair
 	wake a1 b1
-	watch end "udp port 7000" to-b
-	start dump b1 tcpdump -Z root -n -i eth0 --immediate-mode -vv -c 2000 udp port 7000
+	start dump b1 tcpdump -Z root -n -i eth0 -B 65536 --immediate-mode -s 512 -vv -c 2000 udp port 7000
 	until_true 10 grep -q "listening on" "$work/dump.err" || fail "$(<"$work/dump.err")"
 	g_ready in b1 recv 7000 --call stack --count 2000 --seconds 20
 	g one a1 send "$(lab_ipv4 b1):7000" --call slice --count 2000 --rate 20000 --tos 0x48 --ttl 9 \
@@ -225,7 +224,8 @@ aboard() {
 	whole in 2000
 	aboard one 1800
 	equal "headers" "$(grep -c 'tos 0x48, ttl 9, .*flags \[DF\], proto UDP (17), length 105' "$work/dump")" 2000
-	equal "checksums" "$(grep -c 'udp sum ok' "$work/dump")" 2000
+	# Those of the kernel's way may be the device's to fill in.
+	between "checksums" "$(grep -c 'udp sum ok' "$work/dump")" "$((2000 - $(say one .sent_stack)))" 2000
 }
 
 @test "guest: slice: echo and ping through both slices" {
@@ -272,17 +272,17 @@ aboard() {
 	start_controller a --guest=a1=vif-a1,user=nobody --guest=a2=vif-a2 "$(peer_flags a)" \
 		--remote="$(lab_mac b1)=b"
 	wake a1 b1
-	chmod o+rx "$work" "$(dirname "$work")" "$(dirname "$(dirname "$work")")" \
-		"$(dirname "$(dirname "$(dirname "$work")")")" 2>/dev/null || true
+	# The way to the socket, for others; bats keeps its folder to itself.
+	chmod go+rx "$work" "$work/.." "$work/../.."
 	g_ready in b1 recv 7000 --count 20000 --seconds 20
-	start one a1 setpriv --reuid="$nobody" --clear-groups --no-new-privs -- \
+	start one a1 setpriv --reuid="$nobody" --regid="$nobody" --clear-groups --no-new-privs -- \
 		"$guest" --json --socket "$work/a.sock" --call slice \
 		send "$(lab_ipv4 b1):7000" --count 20000 --rate 20000
 	finish one || fail "$(<"$work/one.err")"
 	finish in
 	whole in 20000
 	aboard one 18000
-	start two a2 setpriv --reuid="$nobody" --clear-groups --no-new-privs -- \
+	start two a2 setpriv --reuid="$nobody" --regid="$nobody" --clear-groups --no-new-privs -- \
 		"$guest" --json --socket "$work/a.sock" --call slice send "$(lab_ipv4 b1):7000" --count 1
 	! finish two || fail "user nobody attached as a2"
 	grep -q "does not let this user in" "$work/two.err" || fail "$(<"$work/two.err")"

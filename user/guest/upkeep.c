@@ -239,8 +239,8 @@ void jt_detach(struct jitney *j, uint64_t now)
 void jt_upkeep(struct jitney *j, uint64_t now)
 {
 	j->upkeep_ns = now + JT_UPKEEP_NS;
-	if (j->connection >= 0 &&
-	    (JT_READ(j->notice->magic) != JT_NOTICE_MAGIC || jt_attach_lost(j)))
+	/* One that says good-bye goes on for a moment, and takes what lies in the slice. */
+	if (j->connection >= 0 && jt_attach_lost(j))
 		jt_detach(j, now);
 	if (j->connection < 0 && now >= j->retry_ns)
 		jt_attach(j, now);

@@ -96,5 +96,8 @@ int jt_flow_open(struct jt_run *run, const char *to, struct jitney_flow **out)
 		return err;
 	err = jitney_connect(run->j, run->line->source_port, (struct sockaddr *)&address, length,
 			     &run->line->flow, out);
-	return err ? flow_failed(run, to, err) : JT_EXIT_OK;
+	if (err)
+		return flow_failed(run, to, err);
+	run->start_ns = jt_now(); /* what is sent at a rate is due from here on */
+	return JT_EXIT_OK;
 }
