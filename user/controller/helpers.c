@@ -11,6 +11,8 @@
 #include "controller/places.h"
 #include "controller/scheduler.h"
 
+#define BARRED_NS 1000000000ULL /* after one was cut off: attaching costs the controller's time */
+
 static void leave_guest(struct jt_controller *c, struct jt_helper *h)
 {
 	struct jt_helper **at = &c->guests[h->guest].helpers;
@@ -71,6 +73,7 @@ void jt_helper_cut(struct jt_controller *c, struct jt_helper *h, const char *why
 	if (h->cut)
 		return;
 	h->cut = true;
+	c->guests[h->guest].barred_until_ns = jt_env_now() + BARRED_NS;
 	__sync_fetch_and_add(&c->datapath.guests[h->guest].reasons[JT_REASON_SLICE_BAD], 1);
 	jt_log_limited(&limit, "cut off process %d of guest %s: %s", h->pid,
 		       c->guests[h->guest].spec.name, why);

@@ -207,6 +207,11 @@ void jt_helper_hello(struct jt_controller *c, struct jt_helper *h)
 				 h->uid, c->guests[guest].spec.name);
 		return;
 	}
+	if (jt_env_now() < c->guests[guest].barred_until_ns) {
+		jt_helper_refuse(h, -EAGAIN, "a helper of guest %s was just cut off: wait a second",
+				 c->guests[guest].spec.name);
+		return;
+	}
 	if (helpers_of(c, (uint32_t)guest) >= JT_HELPERS_OF_GUEST) {
 		jt_helper_refuse(h, -EUSERS, "guest %s has %d helpers already",
 				 c->guests[guest].spec.name, JT_HELPERS_OF_GUEST);
