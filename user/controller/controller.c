@@ -448,8 +448,9 @@ int jt_controller_run(const struct jt_options *o)
 		jt_log("failed to start: out of memory");
 		return EXIT_FAILURE;
 	}
-	jt_process_prepare();
-	err = controller_start(c);
+	err = jt_process_prepare(o->cpu);
+	if (!err)
+		err = controller_start(c);
 	if (!err) {
 		c->started_ns = jt_env_now();
 		JT_WRITE(c->datapath.page.control->magic, JT_MAGIC);

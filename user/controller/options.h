@@ -55,6 +55,7 @@ struct jt_options {
 	enum jt_attach attach;
 	enum jt_zerocopy zerocopy;
 	unsigned int busy_poll_us;
+	int cpu; /* that it runs on; -1: any one */
 	char *pin;
 	char *adopt;
 	char *socket;
