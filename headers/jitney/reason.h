@@ -57,7 +57,8 @@
 	X(SALVAGE_GAP, salvage_gap, drop, tx, "a writer died before it had committed")           \
 	X(HELLO_BAD, hello_bad, drop, rx, "malformed hello")                                     \
 	X(STALE_PAGE, stale_page, drop, tx, "a dead controller had left it in the page")        \
-	X(ADDRESS_TAKEN, address_taken, pass, vif, "source address is announced by a peer")
+	X(ADDRESS_TAKEN, address_taken, pass, vif, "source address is announced by a peer")      \
+	X(DOMAIN_BAD, domain_bad, drop, tx, "nonsense in the page of a trust domain")
 
 enum jt_reason {
 	JT_ABOARD = 0, /* not a reason: the message is in the page */

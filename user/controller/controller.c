@@ -15,6 +15,7 @@
 #include "common/log.h"
 #include "controller/capture.h"
 #include "controller/control.h"
+#include "controller/domains.h"
 #include "controller/guests.h"
 #include "controller/peers.h"
 #include "controller/places.h"
@@ -67,7 +68,7 @@ static int event(void *context, void *data, size_t size)
 		break;
 	case JT_EVENT_LEARNED:
 		c->index.stale = true;
-		__sync_fetch_and_add(&c->datapath.page.control->generation, 1);
+		jt_generation_step(c);
 		jt_peers_announce(c);
 		break;
 	}
@@ -214,7 +215,7 @@ static void control_fill(struct jt_controller *c)
 	control->ethertype = htons(o->ethertype);
 	control->udp_port = htons(o->udp_port);
 	control->rung_epoch = 0;
-	__sync_fetch_and_add(&control->generation, 1);
+	jt_generation_step(c);
 }
 
 static int datapath_start(struct jt_controller *c)
@@ -321,6 +322,7 @@ static const struct step {
 	{ signals_start, "wait for signals" },
 	{ jt_control_start, NULL },
 	{ datapath_start, NULL },
+	{ jt_domains_start, NULL },
 	{ netdev_start, "watch interfaces" },
 	{ events_start, "take events of the BPF programs" },
 	{ uplink_start, NULL },
@@ -359,7 +361,7 @@ static void turn(struct jt_controller *c, int timeout)
 		w = events[i].data.ptr;
 		w->ready(c, w, events[i].events);
 	}
-	if (c->transmit.send_epoch < JT_READ(c->datapath.page.control->epoch))
+	if (jt_transmit_waiting(c))
 		jt_transmit_run(c);
 	/* Awake by a writer's word whose event found no room in the ring. */
 	if (!c->scheduler.start_ns && !JT_READ(c->datapath.page.control->asleep))
@@ -382,6 +384,7 @@ static void controller_stop(struct jt_controller *c)
 {
 	if (c->datapath.page.control) {
 		jt_guests_stop(c); /* from here on everything passes */
+		jt_domains_stop(c);
 		if (c->started_ns)
 			jt_scheduler_flush(c);
 		jt_peers_stop(c);
@@ -399,6 +402,7 @@ static void controller_stop(struct jt_controller *c)
 	jt_netdev_watch_close(c->netdev);
 	jt_deliver_close(&c->deliver);
 	jt_index_free(&c->index);
+	jt_domains_close(c);
 	jt_datapath_close(&c->datapath);
 }
 
@@ -475,9 +479,10 @@ int jt_controller_run(const struct jt_options *o)
 	if (!err) {
 		c->started_ns = jt_env_now();
 		JT_WRITE(c->datapath.page.control->magic, JT_MAGIC);
+		jt_domains_ready(c);
 		jt_log("ready");
 		while (!c->stop)
-			turn(c, jt_scheduler_timeout(c));
+			turn(c, jt_transmit_timeout(c));
 	}
 	controller_stop(c);
 	if (c->epoll >= 0)

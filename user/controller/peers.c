@@ -6,6 +6,7 @@
 
 #include <jitney/hello.h>
 #include "common/log.h"
+#include "controller/domains.h"
 #include "controller/outer.h"
 #include "controller/peers.h"
 #include "controller/places.h"
@@ -36,6 +37,7 @@ static void set_limits(struct jt_controller *c, uint32_t id)
 		      family == JT_FAMILY_IPV6 ? JT_PEER_IPV6 :
 						 0;
 	memcpy(slot->address, c->peers[id].address.bytes, sizeof(slot->address));
+	jt_domains_peer(c, id);
 }
 
 /* Find the next hop of a peer behind a router; a datagram makes the kernel ask. */

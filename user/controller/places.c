@@ -2,12 +2,13 @@
 #include <bpf/bpf.h>
 #include <errno.h>
 
+#include "controller/domains.h"
 #include "controller/places.h"
 
 static void changed(struct jt_controller *c)
 {
 	c->index.stale = true;
-	__sync_fetch_and_add(&c->datapath.page.control->generation, 1);
+	jt_generation_step(c);
 }
 
 int jt_place_set(struct jt_controller *c, const struct jt_address *a, const struct jt_place *place)

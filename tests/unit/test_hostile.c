@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * A member of a trust domain that writes whatever it likes, wherever it can: the
+ * controller goes on, the main page and the other domain notice nothing, and the
+ * domain's page comes back.
+ */
+#include "unit.h"
+#include "../common/member.h"
+
+/* Words that hurt most: near what is right, near a limit, or anything. */
+static __u64 evil(__u32 *seed, __u64 now)
+{
+	__u64 any = (__u64)test_random(seed) << 32 | test_random(seed);
+
+	switch (test_random(seed) % 8) {
+	case 0:
+		return 0;
+	case 1:
+		return ~0ULL;
+	case 2:
+		return now + test_random(seed) % 16 - 8;
+	case 3:
+		return now ^ 1ULL << test_random(seed) % 64;
+	case 4: /* an extent of a near epoch, with any offset, peer and templates */
+		return (now & ~0xffffffffULL) | (any & 0xffffffff);
+	case 5:
+		return JT_EXTENT_OPEN(now, test_random(seed) % 1024, test_random(seed) & 0xffff);
+	case 6:
+		return any % 4096 + (any >> 40 << 32);
+	default:
+		return any;
+	}
+}
+
+static void spoil(struct member *m, __u32 *seed)
+{
+	size_t words = m->page.memory - (__u8 *)m->memory, at;
+	__u32 extents = BANKS * EXTENTS;
+	__u64 *word, epoch = JT_READ(m->page.control->epoch);
+
+	switch (test_random(seed) % 8) {
+	case 0:
+		word = &m->page.control->epoch;
+		break;
+	case 1:
+		word = &m->page.control->banks[test_random(seed) % BANKS].word;
+		break;
+	case 2:
+	case 3:
+		word = &m->page.extents[test_random(seed) % extents].word;
+		epoch = JT_READ(*word);
+		break;
+	case 4:
+		word = &m->page.extents[test_random(seed) % extents].committed;
+		break;
+	case 5: /* anything in front of the banks */
+		word = (__u64 *)m->memory + test_random(seed) % (words / 8);
+		break;
+	case 6: /* the threshold, the geometry, ... */
+		word = (__u64 *)m->memory + test_random(seed) % 16;
+		break;
+	default: /* records */
+		at = test_random(seed) % ((size_t)BANKS * jt_bank_stride(&m->page.geometry));
+		word = (__u64 *)(m->page.memory + (at & ~7ULL));
+	}
+	JT_WRITE(*word, evil(seed, epoch));
+}
+
+/* A frame that the organizer has made, to be left again where it may be wrong. */
+static struct {
+	__u8 bytes[2048];
+	__u64 word, committed;
+} sound;
+
+static void sound_save(struct member *m)
+{
+	__u64 number = (__u32)JT_READ(m->peers[0].open);
+
+	memcpy(sound.bytes, jt_page_frame(&m->page, number), sizeof(sound.bytes));
+	sound.word = m->page.extents[number].word & 0xffffffff;
+	sound.committed = m->page.extents[number].committed;
+}
+
+/*
+ * Not by the organizer: members trust one another, and in a page that was spoiled
+ * it may store to odd addresses, which UBSan takes amiss.
+ */
+static void write_crudely(struct member *m)
+{
+	__u64 epoch = JT_READ(m->page.control->epoch);
+	struct jt_bank *bank = jt_page_bank(&m->page, epoch);
+	__u32 i = JT_BANK_NEXT(jt_fetch_add(&bank->word, 1));
+	__u64 number = epoch % BANKS * EXTENTS + i;
+
+	if (i >= EXTENTS) {
+		jt_page_step(&m->page, epoch);
+		return;
+	}
+	memcpy(jt_page_frame(&m->page, number), sound.bytes, sizeof(sound.bytes));
+	JT_WRITE(m->page.extents[number].committed, sound.committed);
+	JT_WRITE(m->page.extents[number].word, epoch << 32 | sound.word);
+}
+
+static size_t words_set(const void *memory, size_t size)
+{
+	const __u64 *at = memory;
+	size_t n = 0;
+
+	for (; size; at++, size -= sizeof(*at))
+		n += !!*at;
+	return n;
+}
+
+/* After a reset the domain is as new. */
+static void recovers(struct member *m)
+{
+	uint64_t end = jt_env_now() + 5000000000ULL, before;
+	__u32 i;
+
+	m->writing &= ~1ULL;
+	c->domains[0].transmit.reset_ns = 0; /* should it be in one */
+	jt_domain_reset(c, &c->domains[0], "the end");
+	for (i = 0; i < 2 * BANKS; i++) {
+		before = c->domains[0].transmit.messages;
+		while (c->domains[0].transmit.messages == before) {
+			member_write(m, 0, i);
+			jt_scheduler_flush(c);
+			turn();
+			assert_true(jt_env_now() < end);
+		}
+	}
+}
+
+static void main_goes_on(uint64_t *written)
+{
+	main_write();
+	++*written;
+	jt_scheduler_flush(c);
+	assert_int_equal(wire.main_messages, *written);
+}
+
+static void test_hostile(void **state)
+{
+	struct jt_domain *two = &c->domains[1];
+	uint8_t *before = malloc(c->datapath.domain_bytes);
+	uint64_t end, written = 0;
+	__u32 seed = 7, i, k;
+	struct member m;
+
+	(void)state;
+	member_join(&m, 0, 0);
+	assert_int_equal(member_write(&m, 0, 0), JT_ABOARD);
+	sound_save(&m);
+	c->domains[0].resets = 1; /* from the beginning, the wire believes nothing of it */
+	memcpy(before, two->page.memory, (size_t)BANKS * jt_bank_stride(&options.geometry));
+	end = jt_env_now() + 1500000000ULL;
+	for (i = 0; jt_env_now() < end; i++) {
+		for (k = test_random(&seed) % 20; k; k--)
+			write_crudely(&m);
+		/* Between resets it is still: so that there is something to spoil. */
+		if (i % 4 == 0)
+			for (k = test_random(&seed) % 6; k; k--)
+				spoil(&m, &seed);
+		if (test_random(&seed) % 4 == 0)
+			jt_domains_rung(c);
+		main_goes_on(&written);
+		/* Not to wait for each reset. */
+		if (c->domains[0].transmit.reset_ns > 1)
+			c->domains[0].transmit.reset_ns = 1;
+	}
+	assert_true(c->domains[0].resets > 10);
+	assert_memory_equal(before, two->page.memory,
+			    (size_t)BANKS * jt_bank_stride(&options.geometry));
+	assert_int_equal(
+		words_set(c->datapath.page.memory + BANKS * jt_bank_stride(&options.geometry),
+			  jt_bank_stride(&options.geometry)),
+		0);
+	assert_int_equal(two->resets, 0);
+	assert_int_equal(two->transmit.frames, 0);
+	recovers(&m);
+	member_leave(&m);
+	free(before);
+}
+
+static void *spoil_run(void *arg)
+{
+	struct member *m = arg;
+	__u32 seed = 11, i;
+
+	for (i = 0; __atomic_load_n(&running, __ATOMIC_RELAXED); i++) {
+		if (i % 64 < 32)
+			spoil(m, &seed);
+		else
+			write_crudely(m);
+		if (i % 256 == 0)
+			JT_WRITE(m->writing, test_random(&seed));
+	}
+	return NULL;
+}
+
+static uint64_t cpu_now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
+
+/* It never stops, while the controller works. */
+static void test_hostile_all_the_time(void **state)
+{
+	uint64_t end, written = 0, longest = 0, start;
+	struct member m;
+
+	(void)state;
+	member_join(&m, 0, 0);
+	assert_int_equal(member_write(&m, 0, 0), JT_ABOARD);
+	sound_save(&m);
+	c->domains[0].resets = 1;
+	running = 1;
+	pthread_create(&m.thread, NULL, spoil_run, &m);
+	end = jt_env_now() + 1000000000ULL;
+	while (jt_env_now() < end) {
+		start = cpu_now();
+		turn();
+		main_goes_on(&written);
+		if (cpu_now() - start > longest)
+			longest = cpu_now() - start;
+		if (c->domains[0].transmit.reset_ns > 1)
+			c->domains[0].transmit.reset_ns = 1;
+	}
+	running = 0;
+	pthread_join(m.thread, NULL);
+	printf("%lu messages of the main page, %lu resets, longest turn %lu us of CPU time\n",
+	       (unsigned long)written, (unsigned long)c->domains[0].resets,
+	       (unsigned long)longest / 1000);
+	assert_true(c->domains[0].resets > 3);
+	assert_true(longest < 50000000);
+	recovers(&m);
+	member_leave(&m);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, begin_test, end_test)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_hostile),
+		TEST(test_hostile_all_the_time),
+	};
+
+	return RUN(tests);
+}
