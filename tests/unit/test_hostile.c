@@ -32,13 +32,30 @@ static __u64 evil(__u32 *seed, __u64 now)
 	}
 }
 
+/* An extent that says it is whole, and is anything: for salvage would take its time. */
+static void spoil_whole(struct member *m, __u32 *seed)
+{
+	struct jt_extent *x = &m->page.extents[test_random(seed) % (BANKS * EXTENTS)];
+	__u64 epoch = JT_READ(m->page.control->epoch);
+	__u32 offset =
+		test_random(seed) % 4 ? test_random(seed) % 2048 : test_random(seed) & 0xffff;
+	__u64 messages = test_random(seed) % 4 ? offset / 4 - 7 : test_random(seed);
+
+	JT_WRITE(x->committed, messages << 32 | (__u32)(offset - FIXTURE_HEAD));
+	JT_WRITE(x->word, JT_EXTENT_OPEN(epoch, test_random(seed) % (PEERS + 1), offset));
+}
+
 static void spoil(struct member *m, __u32 *seed)
 {
 	size_t words = m->page.memory - (__u8 *)m->memory, at;
 	__u32 extents = BANKS * EXTENTS;
 	__u64 *word, epoch = JT_READ(m->page.control->epoch);
 
-	switch (test_random(seed) % 8) {
+	switch (test_random(seed) % 10) {
+	case 8:
+	case 9:
+		spoil_whole(m, seed);
+		return;
 	case 0:
 		word = &m->page.control->epoch;
 		break;
@@ -169,6 +186,7 @@ static void test_hostile(void **state)
 			c->domains[0].transmit.reset_ns = 1;
 	}
 	assert_true(c->domains[0].resets > 10);
+	assert_true(c->domains[0].transmit.messages <= c->domains[0].transmit.frames * 512);
 	assert_memory_equal(before, two->page.memory,
 			    (size_t)BANKS * jt_bank_stride(&options.geometry));
 	assert_int_equal(
@@ -180,6 +198,32 @@ static void test_hostile(void **state)
 	recovers(&m);
 	member_leave(&m);
 	free(before);
+}
+
+/* Back to an epoch whose bank has left, and is not wiped: near enough to be believed. */
+static void test_epoch_back(void **state)
+{
+	struct jt_transmit *t = &c->domains[0].transmit;
+	struct member m;
+
+	(void)state;
+	member_join(&m, 0, 0);
+	wire.hold = true;
+	assert_int_equal(member_write(&m, 0, 0), JT_ABOARD);
+	jt_scheduler_flush(c);
+	assert_true(t->wipe_epoch < t->epoch);
+	JT_WRITE(m.page.control->epoch, t->wipe_epoch);
+	jt_scheduler_flush(c);
+	assert_int_equal(c->domains[0].resets, 1);
+	assert_int_equal(t->swaps, 1);
+	/* The frame is still out: its bank is not wiped under it. */
+	t->reset_ns = 1;
+	jt_transmit_run(c);
+	jt_transmit_run(c);
+	assert_true(t->reset_bank < BANKS && wire.dones == 1);
+	wire.hold = false;
+	recovers(&m);
+	member_leave(&m);
 }
 
 static void *spoil_run(void *arg)
@@ -234,7 +278,7 @@ static void test_hostile_all_the_time(void **state)
 	printf("%lu messages of the main page, %lu resets, longest turn %lu us of CPU time\n",
 	       (unsigned long)written, (unsigned long)c->domains[0].resets,
 	       (unsigned long)longest / 1000);
-	assert_true(c->domains[0].resets > 3);
+	assert_true(c->domains[0].resets > 1);
 	assert_true(longest < 50000000);
 	recovers(&m);
 	member_leave(&m);
@@ -246,6 +290,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_hostile),
+		TEST(test_epoch_back),
 		TEST(test_hostile_all_the_time),
 	};
 
