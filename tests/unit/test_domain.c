@@ -131,6 +131,49 @@ static void test_members(void **state)
 	assert_true(c->domains[0].transmit.swaps > BANKS);
 }
 
+/* A word that comes back would let one that slept take an extent of a later life. */
+static void test_wiped_words_never_repeat(void **state)
+{
+	struct jt_transmit *t = &c->domains[0].transmit;
+	__u64 seen[3 * BANKS + 1], epoch;
+	struct member m;
+	__u32 i, k;
+
+	(void)state;
+	member_join(&m, 0, 0);
+	for (i = 0; i < JT_ARRAY_SIZE(seen); i++) {
+		epoch = t->epoch;
+		assert_int_equal(member_write(&m, 0, i), JT_ABOARD);
+		jt_scheduler_flush(c);
+		assert_true(t->wipe_epoch == epoch + 1);
+		seen[i] = m.page.extents[epoch % BANKS * EXTENTS].word;
+		for (k = 0; k < i; k++)
+			assert_true(seen[k] != seen[i]);
+	}
+	member_leave(&m);
+}
+
+/* What came aboard while the controller went to sleep keeps it awake, on any page. */
+static void test_sleep(void **state)
+{
+	struct member m;
+
+	(void)state;
+	member_join(&m, 0, 3);
+	assert_true(c->scheduler.start_ns == 0);
+	assert_int_equal(member_write(&m, 0, 0), JT_ABOARD);
+	assert_int_equal(rung, 1);
+	rung = 0; /* it does not reach us */
+	sleep_until_rung(c);
+	assert_true(c->scheduler.start_ns);
+	assert_int_equal(c->domains[1].page.control->asleep, 0);
+	settle();
+	assert_int_equal(wire.messages, 1);
+	assert_int_equal(c->domains[1].page.control->asleep, 1);
+	assert_true(c->domains[1].page.control->alive_until_ns == JT_NEVER_STALE);
+	member_leave(&m);
+}
+
 /* The threshold swaps the page that is full, and no other. */
 static void test_threshold(void **state)
 {
@@ -321,6 +364,8 @@ int main(void)
 		TEST(test_who_is_in),
 		TEST(test_published),
 		TEST(test_members),
+		TEST(test_wiped_words_never_repeat),
+		TEST(test_sleep),
 		TEST(test_threshold),
 		TEST(test_gap_until_it_goes_on),
 		TEST(test_gap_until_it_is_gone),

@@ -137,6 +137,13 @@ static void recovers(struct member *m)
 	m->writing &= ~1ULL;
 	c->domains[0].transmit.reset_ns = 0; /* should it be in one */
 	jt_domain_reset(c, &c->domains[0], "the end");
+	while (c->domains[0].transmit.reset_ns) {
+		c->domains[0].transmit.reset_ns = 1; /* long ago */
+		turn();
+		assert_true(jt_env_now() < end);
+	}
+	assert_int_equal(words_set(m->page.extents, BANKS * EXTENTS * sizeof(struct jt_extent)), 0);
+	assert_int_equal(words_set(m->page.memory, BANKS * jt_bank_stride(&options.geometry)), 0);
 	for (i = 0; i < 2 * BANKS; i++) {
 		before = c->domains[0].transmit.messages;
 		while (c->domains[0].transmit.messages == before) {
@@ -198,6 +205,75 @@ static void test_hostile(void **state)
 	recovers(&m);
 	member_leave(&m);
 	free(before);
+}
+
+/* Extents as no honest member leaves them, whole by their own account. */
+static void test_extents_dropped(void **state)
+{
+	static const struct {
+		__u32 peer, offset, bytes, messages;
+	} all[] = {
+		{ 0, FIXTURE_LIMIT + 4, FIXTURE_LIMIT + 4 - FIXTURE_HEAD, 1 },
+		{ 0, 2048, 2048 - FIXTURE_HEAD, 1 },
+		{ 0, 65532, 65532 - FIXTURE_HEAD, 1 },
+		{ 0, FIXTURE_HEAD - 4, 0, 1 },
+		{ 0, 4, 0, 1 },
+		{ PEERS, 200, 200 - FIXTURE_HEAD, 1 },
+		{ JT_PEERS_MAX, 200, 200 - FIXTURE_HEAD, 1 },
+		{ 1023, 200, 200, 1 },
+		{ 0, 200, 200 - FIXTURE_HEAD, 51 },
+		{ 0, 200, 200 - FIXTURE_HEAD, ~0U },
+	};
+	const __u64 *bad = &c->datapath.page.control->reasons[JT_REASON_DOMAIN_BAD];
+	struct jt_extent *x;
+	struct member m;
+	__u64 open;
+	__u32 i;
+
+	(void)state;
+	member_join(&m, 0, 0);
+	for (i = 0; i < JT_ARRAY_SIZE(all); i++) {
+		assert_int_equal(member_write(&m, 0, i), JT_ABOARD);
+		open = m.peers[0].open;
+		x = &m.page.extents[(__u32)open];
+		x->word = JT_EXTENT_OPEN(JT_EPOCH(open), all[i].peer, all[i].offset);
+		x->committed = (__u64)all[i].messages << 32 | all[i].bytes;
+		jt_scheduler_flush(c);
+		assert_int_equal(*bad, i + 1);
+	}
+	assert_int_equal(c->domains[0].resets, 0);
+	assert_int_equal(c->domains[0].transmit.frames, 0);
+	assert_int_equal(c->datapath.peers[0].sent_frames, 0);
+	wire.next[0][0] = i;
+	assert_int_equal(member_write(&m, 0, i), JT_ABOARD);
+	jt_scheduler_flush(c);
+	assert_int_equal(wire.messages, 1);
+	member_leave(&m);
+}
+
+/* A bank's word of another life. */
+static void test_bank_of_another_epoch(void **state)
+{
+	struct jt_domain *d = &c->domains[0];
+	struct member m;
+	__u64 epoch = d->transmit.epoch;
+
+	(void)state;
+	member_join(&m, 0, 0);
+	assert_int_equal(member_write(&m, 0, 0), JT_ABOARD);
+	m.page.control->banks[epoch % BANKS].word += (__u64)BANKS << 32;
+	jt_scheduler_flush(c);
+	assert_int_equal(d->resets, 1);
+	assert_int_equal(wire.messages, 0);
+	recovers(&m);
+	/* One that should be blank. */
+	epoch = d->transmit.epoch;
+	m.page.control->banks[(epoch + 1) % BANKS].word = 5;
+	assert_int_equal(member_write(&m, 0, 0), JT_ABOARD);
+	jt_scheduler_flush(c);
+	assert_int_equal(d->resets, 3); /* recovers() makes one, too */
+	recovers(&m);
+	member_leave(&m);
 }
 
 /* Back to an epoch whose bank has left, and is not wiped: near enough to be believed. */
@@ -290,6 +366,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_hostile),
+		TEST(test_extents_dropped),
+		TEST(test_bank_of_another_epoch),
 		TEST(test_epoch_back),
 		TEST(test_hostile_all_the_time),
 	};

@@ -223,12 +223,13 @@ void jt_domain_reset(struct jt_controller *c, struct jt_domain *d, const char *w
 		jt_domain_closed(d, b);
 }
 
-void jt_domain_blank(struct jt_domain *d, uint64_t number)
+void jt_domain_blank(struct jt_domain *d, uint64_t epoch, uint64_t number)
 {
 	struct jt_extent *x = jt_page_extent(&d->page, number);
 
 	memset(jt_page_frame(&d->page, number), 0, d->page.geometry.extent_size);
-	JT_WRITE(x->word, 0);
+	/* A word that no earlier life had: who slept since then changes nothing. */
+	JT_WRITE(x->word, epoch << 32 | JT_EXTENT_CLOSED);
 	JT_WRITE(x->committed, 0);
 }
 
@@ -236,13 +237,13 @@ void jt_domain_reset_run(struct jt_controller *c, struct jt_domain *d)
 {
 	const struct jt_geometry *g = &d->page.geometry;
 	struct jt_transmit *t = &d->transmit;
-	uint32_t b = t->reset_bank, i;
+	uint32_t b = t->reset_bank;
 
 	if (jt_env_now() - t->reset_ns < RESET_NS || t->drains[b].outstanding ||
 	    !jt_domain_quiet(d, b))
 		return;
-	for (i = 0; i < g->extents; i++)
-		jt_domain_blank(d, (uint64_t)b * g->extents + i);
+	memset(jt_env_bank(&d->page, b), 0, jt_bank_stride(g));
+	memset(d->page.extents + (size_t)b * g->extents, 0, g->extents * sizeof(struct jt_extent));
 	if (++t->reset_bank < g->banks)
 		return;
 	domain_fill(c, d);

@@ -61,8 +61,8 @@ void jt_generation_step(struct jt_controller *c);
  */
 void jt_domain_closed(struct jt_domain *d, uint32_t bank);
 bool jt_domain_quiet(const struct jt_domain *d, uint32_t bank);
-/* Zero an extent that has left. */
-void jt_domain_blank(struct jt_domain *d, uint64_t number);
+/* An extent has left in @epoch: blank it, whatever is in it. */
+void jt_domain_blank(struct jt_domain *d, uint64_t epoch, uint64_t number);
 
 /* Members left nonsense: count it. */
 void jt_domain_bad(struct jt_controller *c);

@@ -333,7 +333,7 @@ static bool bank_wipe(struct jt_controller *c, struct jt_transmit *t, uint64_t e
 		number = extent_number(&t->page->geometry, epoch, i);
 		x = jt_page_extent(t->page, number);
 		if (t->domain) /* whose word may say anything by now */
-			jt_domain_blank(t->domain, number);
+			jt_domain_blank(t->domain, epoch, number);
 		else
 			jt_extent_wipe(x, jt_page_frame(t->page, number), JT_READ(x->word));
 	}
