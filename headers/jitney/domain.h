@@ -5,7 +5,7 @@
  *
  *   struct jt_control                  settings, epoch, banks' words
  *   struct jt_extent[banks * extents]
- *   struct jt_peer[JT_PEERS_MAX]       by the peers' ids: head, limit, flags
+ *   struct jt_peer[JT_PEERS_MAX]       by the peers' ids: head, limit, flags, alive_until_ns
  *   banks                              jt_bank_stride() bytes each
  *
  * Each part begins on a page of JT_DOMAIN_ALIGN bytes, so every bank begins on
@@ -13,8 +13,8 @@
  * its size; the banks are part of the uplink's UMEM, and leave without a copy.
  *
  * Ownership: as abi.h says for each field, where "any" is any member. Of a
- * peer's slot the controller fills in head, limit and flags, members change
- * `open`; names, addresses and counters stay zero. The controller trusts none
+ * peer's slot the controller fills in head, limit, flags and alive_until_ns,
+ * members change `open`; names, addresses and counters stay zero. The controller trusts none
  * of it: it has a geometry, peers and an account of the epochs of its own, and
  * a page that it can't make sense of is reset: `magic` is zero meanwhile, the
  * epoch jumps, and what was aboard is lost. A member writes only while magic

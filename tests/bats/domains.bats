@@ -60,6 +60,7 @@ collect() {
 	collect
 	equal "guests" "$(domain 0 'guests | join(",")')" a1,later
 	equal "domains" "$(ask a status '[.domains[].name] | join(",")')" one,two
+	"$bin/jitney" --socket "$work/a.sock" status | grep -qE '^domain +one: 2 guests, 0 members; 0 messages'
 	equal "memories" "$(memories | wc -l)" 2
 	between "memory" "$(domain 1 memory)" 1048576 2097152
 	before=$(total b received_messages)

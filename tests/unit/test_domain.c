@@ -93,11 +93,14 @@ static void test_published(void **state)
 	assert_true(control->alive_until_ns == main->alive_until_ns);
 	c->datapath.peers[2].limit = 777;
 	c->datapath.peers[2].head = 40;
+	c->datapath.peers[2].alive_until_ns = 99;
 	c->domains[1].peers[2].open = 5;
 	jt_domains_peer(c, 2);
 	assert_int_equal(c->domains[1].peers[2].limit, 777);
 	assert_int_equal(c->domains[1].peers[2].head, 40);
 	assert_int_equal(c->domains[1].peers[2].open, 0);
+	assert_int_equal(c->domains[1].peers[2].alive_until_ns, 99);
+	assert_int_equal(c->domains[1].peers[2].name[0], 0);
 	jt_domains_stop(c);
 	assert_int_equal(control->magic, 0);
 }

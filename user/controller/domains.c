@@ -35,6 +35,7 @@ static void peer_fill(struct jt_controller *c, struct jt_domain *d, uint32_t id)
 	JT_WRITE(to->head, from->head);
 	JT_WRITE(to->limit, from->limit);
 	JT_WRITE(to->flags, from->flags);
+	JT_WRITE(to->alive_until_ns, from->alive_until_ns);
 }
 
 /* All that members read, but for the epoch and the banks' words. */
@@ -70,6 +71,8 @@ static int domain_start(struct jt_controller *c, struct jt_domain *d, uint8_t *a
 	if (err) {
 		jt_log("failed to make the page of trust domain %s: %s", d->spec->name,
 		       strerror(-err));
+		if (d->memory >= 0)
+			close(d->memory);
 		return err;
 	}
 	jt_domain_view(at, &path->page.geometry, &d->page, &d->peers);
@@ -77,6 +80,7 @@ static int domain_start(struct jt_controller *c, struct jt_domain *d, uint8_t *a
 	domain_fill(c, d);
 	jt_transmit_blank(&d->transmit, path->page.geometry.banks);
 	c->pages[c->page_count++] = &d->transmit;
+	c->domain_count++; /* from here on it is complete */
 	return 0;
 }
 
@@ -96,7 +100,6 @@ int jt_domains_start(struct jt_controller *c)
 	}
 	for (i = 0; !err && i < o->trust_count; i++) {
 		c->domains[i].spec = &o->trusts[i];
-		c->domain_count++;
 		err = domain_start(c, &c->domains[i], at + i * c->datapath.domain_bytes);
 	}
 	return err;
@@ -123,8 +126,7 @@ void jt_domains_close(struct jt_controller *c)
 	unsigned int i;
 
 	for (i = 0; i < c->domain_count; i++)
-		if (c->domains[i].memory >= 0)
-			close(c->domains[i].memory);
+		close(c->domains[i].memory);
 	free(c->domains);
 	c->domains = NULL;
 	c->domain_count = 0;

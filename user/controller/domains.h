@@ -50,7 +50,7 @@ struct jt_domain *jt_domain_of(struct jt_controller *c, uint32_t guest_id);
 int jt_domain_join(struct jt_controller *c, uint32_t guest_id, struct jt_member *member);
 void jt_domain_leave(struct jt_controller *c, struct jt_member *member);
 
-/* A peer's head, limit or flags have changed. */
+/* A peer's head, limit, flags or alive_until_ns have changed. */
 void jt_domains_peer(struct jt_controller *c, uint32_t id);
 /* Peers, guests or addresses have changed: the generation steps, on all pages. */
 void jt_generation_step(struct jt_controller *c);

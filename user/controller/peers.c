@@ -112,9 +112,16 @@ static int peer_add(struct jt_controller *c, const struct jt_peer_spec *spec, bo
 	return id;
 }
 
+/* Until when messages for it may come aboard, of any page. */
+static void set_alive(struct jt_controller *c, uint32_t id, uint64_t until)
+{
+	JT_WRITE(c->datapath.peers[id].alive_until_ns, until);
+	jt_domains_peer(c, id);
+}
+
 static void peer_forget(struct jt_controller *c, uint32_t id)
 {
-	c->datapath.peers[id].alive_until_ns = 0;
+	set_alive(c, id, 0);
 	jt_places_forget(c, JT_PLACE_PEER, id);
 	memset(c->datapath.peers[id].name, 0, JT_NAME_SIZE);
 	c->peers[id].used = false;
@@ -319,9 +326,10 @@ static void heard(struct jt_controller *c, uint32_t id, const struct jt_frame_he
 	/* Nothing comes aboard for who is heard and can't be answered yet. */
 	if (!p->reachable)
 		resolve(c, id);
-	JT_WRITE(slot->alive_until_ns, hello->op == JT_HELLO_BYE || !p->reachable || !c->uplink.up ?
-					       0 :
-					       now + JT_PEER_ALIVE_NS);
+	set_alive(c, id,
+		  hello->op == JT_HELLO_BYE || !p->reachable || !c->uplink.up ?
+			  0 :
+			  now + JT_PEER_ALIVE_NS);
 	if (hello->op != JT_HELLO_REPLY)
 		return;
 	if (p->probe_messages > p->confirmed)
@@ -361,7 +369,7 @@ void jt_peers_uplink(struct jt_controller *c)
 			continue;
 		set_limits(c, i); /* the MTU may be another */
 		if (!c->uplink.up)
-			JT_WRITE(c->datapath.peers[i].alive_until_ns, 0);
+			set_alive(c, i, 0);
 		else
 			resolve(c, i);
 	}
