@@ -63,7 +63,7 @@ static void test_who_is_in(void **state)
 	assert_ptr_equal(jt_domain_of(c, 2), &c->domains[0]);
 	assert_ptr_equal(jt_domain_of(c, 3), &c->domains[1]);
 	assert_null(jt_domain_of(c, 4));
-	assert_null(jt_domain_of(c, JT_GUESTS_MAX));
+	assert_null(jt_domain_of(c, JT_GUESTS_MAX - 1));
 	assert_int_equal(jt_domain_join(c, 4, &m), -ENOENT);
 	c->guests[3].used = false;
 	assert_int_equal(jt_domain_join(c, 3, &m), -ENOENT);

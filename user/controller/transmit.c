@@ -342,10 +342,10 @@ static bool bank_wipe(struct jt_controller *c, struct jt_transmit *t, uint64_t e
 	return true;
 }
 
-/* Return: true if something is left. */
-static bool page_run(struct jt_controller *c, struct jt_transmit *t)
+/* @taken: whether the kernel has all that was queued. Return: true if something is left. */
+static bool page_run(struct jt_controller *c, struct jt_transmit *t, bool *taken)
 {
-	bool sent = kick(c); /* what a device that was down has not taken */
+	bool sent = *taken;
 	uint64_t epoch;
 
 	if (t->reset_ns)
@@ -354,7 +354,8 @@ static bool page_run(struct jt_controller *c, struct jt_transmit *t)
 		return true;
 	while (t->send_epoch < epoch && sent) {
 		sent = bank_send(c, t, t->send_epoch);
-		sent = kick(c) && sent;
+		*taken = kick(c);
+		sent = sent && *taken;
 		if (sent)
 			t->send_epoch++;
 	}
@@ -366,11 +367,12 @@ static bool page_run(struct jt_controller *c, struct jt_transmit *t)
 
 bool jt_transmit_run(struct jt_controller *c)
 {
+	bool taken = kick(c); /* what a device that was down has not taken */
 	bool left = false;
 	unsigned int i;
 
 	for (i = 0; i < c->page_count; i++)
-		left |= page_run(c, c->pages[i]);
+		left |= page_run(c, c->pages[i], &taken);
 	return left;
 }
 

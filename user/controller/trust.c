@@ -6,6 +6,8 @@
 #include "controller/values.h"
 
 #define FORM "write it DOMAIN=GUEST[,GUEST]... (a name has up to 15 characters)"
+#define TOO_MANY "there are up to 8 domains"
+_Static_assert(JT_DOMAINS_MAX == 8, "as TOO_MANY says, and the manual");
 
 const struct jt_trust_spec *jt_trust_find(const struct jt_options *o, const char *guest)
 {
@@ -62,7 +64,7 @@ const char *jt_trust_parse(struct jt_options *o, const char *text)
 		return FORM;
 	t = domain_get(o, name);
 	if (!t)
-		return "there are up to 8 domains";
+		return TOO_MANY;
 	do {
 		length = strcspn(++guest, ",");
 		wrong = guest_add(o, t, guest, length);
