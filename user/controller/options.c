@@ -94,6 +94,11 @@ static const char *set_remote(struct jt_options *o, const char *value)
 	return NULL;
 }
 
+static const char *set_trust(struct jt_options *o, const char *value)
+{
+	return jt_trust_parse(o, value);
+}
+
 static const char *set_discover(struct jt_options *o, const char *value)
 {
 	return jt_value_switch(value, &o->discover);
@@ -262,6 +267,8 @@ static const struct jt_flag {
 	     "another machine that runs Jitney: its MAC, or its IP with --udp; repeat"),
 	FLAG("remote", "ADDRESS=PEER", 0, set_remote,
 	     "a guest's MAC or IP address and the peer it is behind; repeat"),
+	FLAG("trust", "DOMAIN=GUEST[,GUEST]...", 0, set_trust,
+	     "guests that trust each other: their helpers may map one page (method call map); repeat"),
 	FLAG("discover", NULL, 0, set_discover,
 	     "announce guests and learn which are behind which peer"),
 	FLAG("cycle", "auto|TIME", 0, set_cycle, "length of a cycle (auto)"),
@@ -445,6 +452,10 @@ void jt_options_read(struct jt_options *o, int argc, char **argv)
 
 void jt_options_free(struct jt_options *o)
 {
+	unsigned int i;
+
+	for (i = 0; i < o->trust_count; i++)
+		free(o->trusts[i].guests);
 	free(o->guests);
 	free(o->peers);
 	free(o->remotes);
