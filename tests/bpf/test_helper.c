@@ -162,7 +162,8 @@ static void test_malformed(void)
 	records.bytes[2] = 2; /* its message's template is unknown, and 2 is there twice */
 	expect(false);
 	records = whole;
-	records.bytes[44 + 2] = 1;
+	records.bytes[44 + 2] = 1; /* twice, and all messages use it */
+	put16(records.bytes + 44 + 60, 1 << 11 | 5);
 	expect(false);
 	records = whole;
 	frame_bytes(&records, "\0\0\0\0", 4);
