@@ -290,13 +290,12 @@ aboard() {
 }
 
 @test "guest: slice: a helper that is killed leaves the others and the controller alone" {
-	local i
 	lab 2 1
 	start_pair
 	wake a1 b1
 	g_ready in b1 recv 7000 --seconds 60 --count 50000
 	g steady a2 send "$(lab_ipv4 b1):7000" --count 50000 --rate 20000
-	for i in 1 2 3 4 5; do
+	for _ in 1 2 3 4 5; do
 		g victim a1 send "$(lab_ipv4 b1):7001" --call slice
 		sleep 0.2
 		stop victim KILL || true
