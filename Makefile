@@ -213,8 +213,10 @@ $(call programs_in,bpf-tests,tests/bpf,$(BPF_TESTS),test_*,$(CC))
 $(call programs_in,fuzz,tests/fuzz,$(FUZZERS),fuzz_*,$(CLANG),$(FUZZ))
 $(call programs_in,bench,tests/bench,$(BENCHES),bench_*,$(CC))
 
+build/tests/jt-sources: TEST_LIBS += -lpcap
+
 # The controller from the inside.
-build/tests/test_slices: $(filter-out %/main.o,$(JITNEYD_C:%.c=build/asan/obj/%.o)) \
+build/tests/test_slices build/tests/test_enemy: $(filter-out %/main.o,$(JITNEYD_C:%.c=build/asan/obj/%.o)) \
 	build/asan/obj/common.a
 
 # The library from the inside.

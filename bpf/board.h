@@ -11,6 +11,7 @@
 #include <jitney/organize.h>
 
 #define JT_SAMPLE 64 /* one write in so many is timed */
+#define JT_PROBE_NS 50000000ULL
 
 enum jt_verdict { JT_PASS, JT_DROP, JT_TAKEN, JT_SWITCH };
 
@@ -34,9 +35,8 @@ JT_INLINE int jt_pass(struct jt_vif *v, int reason)
 }
 
 /* Wake the controller if it sleeps, or if the bank is full enough to leave. */
-JT_INLINE void jt_wake(struct jt_vif *v, __u32 id, bool opened)
+JT_INLINE void jt_wake(struct jt_control *c, __u32 id, bool opened)
 {
-	struct jt_control *c = v->page.control;
 	struct jt_bank *bank;
 	__u64 epoch, now;
 	__u32 rung;
@@ -49,12 +49,37 @@ JT_INLINE void jt_wake(struct jt_vif *v, __u32 id, bool opened)
 	if (!opened)
 		return;
 	epoch = JT_READ(c->epoch);
-	bank = jt_page_bank(&v->page, epoch);
+	bank = jt_page_bank(&(struct jt_page){ .control = c }, epoch);
 	if (!bank || JT_BANK_NEXT(JT_READ(bank->word)) < c->threshold)
 		return;
 	rung = JT_READ(c->rung_epoch);
 	if (rung != (__u32)epoch && jt_cas(&c->rung_epoch, rung, (__u32)epoch) == rung)
 		jt_tell(JT_EVENT_FULL, id, bpf_ktime_get_ns());
+}
+
+JT_INLINE void jt_probe(struct jt_peer *peer, __u32 id, __u64 now)
+{
+	if (now - JT_READ(peer->probed_ns) < JT_PROBE_NS)
+		return;
+	JT_WRITE(peer->probed_ns, now);
+	jt_tell(JT_EVENT_PROBE, id, now);
+}
+
+/* When a write of @n messages began, if one of them is to be timed; else 0. */
+JT_INLINE __u64 jt_sample_start(struct jt_guest *guest, __u32 n)
+{
+	return JT_READ(guest->messages) % JT_SAMPLE < n ? bpf_ktime_get_ns() : 0;
+}
+
+/* @start: of a write that was timed, or 0. */
+JT_INLINE void jt_count_aboard(struct jt_guest *guest, __u64 start, __u32 messages, __u64 bytes)
+{
+	if (start) {
+		jt_count(&guest->writes_ns, bpf_ktime_get_ns() - start);
+		jt_count(&guest->writes, messages);
+	}
+	jt_count(&guest->messages, messages);
+	jt_count(&guest->bytes, bytes);
 }
 
 #define JT_OPENED 0x100 /* with a reason: an extent was opened */
@@ -94,11 +119,9 @@ __attribute__((noinline)) int jt_board_tcx(struct __sk_buff *ctx, struct jt_pars
 
 JT_INLINE int jt_take_aboard(struct jt_vif *v, struct jt_message *m, struct jt_parsed *parsed)
 {
-	__u64 length = parsed->length, start = 0;
+	__u64 length = parsed->length, start = jt_sample_start(v->guest, 1);
 	int reason;
 
-	if (JT_READ(v->guest->messages) % JT_SAMPLE == 0)
-		start = bpf_ktime_get_ns();
 	if (v->page.skb)
 		reason = jt_board_tcx(v->page.ctx, parsed, m->flow, m->peer, m->peer_id);
 	else
@@ -107,15 +130,10 @@ JT_INLINE int jt_take_aboard(struct jt_vif *v, struct jt_message *m, struct jt_p
 		jt_count_reason(v->guest->reasons, reason & ~JT_OPENED);
 		return (reason & ~JT_OPENED) == JT_REASON_COPY_FAILED ? JT_DROP : JT_PASS;
 	}
-	if (start) {
-		jt_count(&v->guest->writes_ns, bpf_ktime_get_ns() - start);
-		jt_count(&v->guest->writes, 1);
-	}
-	jt_count(&v->guest->messages, 1);
-	jt_count(&v->guest->bytes, length);
+	jt_count_aboard(v->guest, start, 1, length);
 	JT_WRITE(m->flow->messages, JT_READ(m->flow->messages) + 1);
 	JT_WRITE(m->flow->aboard_ns, v->now);
-	jt_wake(v, parsed->key.guest, reason & JT_OPENED);
+	jt_wake(v->page.control, parsed->key.guest, reason & JT_OPENED);
 	return JT_TAKEN;
 }
 

@@ -11,11 +11,16 @@ JT_INLINE void jt_count(__u64 *counter, __u64 n)
 }
 
 /* reasons[] has JT_REASON_COUNT entries; the bound is for the verifier. */
-JT_INLINE void jt_count_reason(__u64 *reasons, __u64 reason)
+JT_INLINE void jt_count_reasons(__u64 *reasons, __u64 reason, __u64 n)
 {
 	JT_OPAQUE(reason);
 	if (reason < JT_REASON_COUNT)
-		jt_count(&reasons[reason], 1);
+		jt_count(&reasons[reason], n);
+}
+
+JT_INLINE void jt_count_reason(__u64 *reasons, __u64 reason)
+{
+	jt_count_reasons(reasons, reason, 1);
 }
 
 JT_INLINE void jt_tell(__u32 kind, __u32 id, __u64 now)

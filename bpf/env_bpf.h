@@ -46,6 +46,21 @@ JT_INLINE int jt_env_copy(struct jt_page *page, __u64 offset, __u8 *to, __u64 le
 			   bpf_xdp_load_bytes(page->ctx, offset, to, length);
 }
 
+/* length: 1 to max, which is a power of two. */
+JT_INLINE int jt_env_load(struct jt_page *page, __u64 offset, __u8 *to, __u64 length, __u64 max)
+{
+	length--;
+	JT_OPAQUE(length);
+	length = (length & (max - 1)) + 1;
+	return page->skb ? bpf_skb_load_bytes(page->ctx, offset, to, length) :
+			   bpf_xdp_load_bytes(page->ctx, offset, to, length);
+}
+
+JT_INLINE void jt_env_loop(__u32 n, long (*step)(__u32 index, void *what), void *what)
+{
+	bpf_loop(n, step, what, 0);
+}
+
 /* bpf_csum_diff() takes at most this much at a time. */
 #define JT_SUM_MAX 512
 

@@ -23,13 +23,10 @@ JT_INLINE void jt_address_set(struct jt_address *a, const void *bytes, int size,
 	a->scope = JT_SCOPE_GUEST;
 }
 
-/* Source and destination of an IP header in a packet. Return: 0 or a reason. */
-JT_INLINE int jt_addresses_read(const __u8 *data, const __u8 *end, const struct jt_parsed *p,
+/* Source and destination of a flow; @ip is looked at if the template has none. */
+JT_INLINE int jt_addresses_read(const __u8 *ip, const __u8 *end, const struct jt_template *t,
 				struct jt_address *source, struct jt_address *dest)
 {
-	const struct jt_template *t = &p->key.header;
-	const __u8 *ip = data + sizeof(struct jt_eth);
-
 	if (t->kind == JT_TEMPLATE_UDP4) {
 		jt_address_set(source, &t->u.udp4.source, 4, JT_FAMILY_IPV4);
 		jt_address_set(dest, &t->u.udp4.dest, 4, JT_FAMILY_IPV4);
@@ -40,8 +37,8 @@ JT_INLINE int jt_addresses_read(const __u8 *data, const __u8 *end, const struct 
 		jt_address_set(dest, t->u.udp6.dest, 16, JT_FAMILY_IPV6);
 		return JT_ABOARD;
 	}
-	if (p->payload == sizeof(struct jt_eth) + sizeof(struct jt_vlan))
-		ip += sizeof(struct jt_vlan);
+	if (!ip)
+		return JT_REASON_TRUNCATED;
 	if (t->u.ethernet.ethertype == jt_htons(JT_ETH_IPV4)) {
 		if (ip + sizeof(struct jt_ipv4) > end)
 			return JT_REASON_TRUNCATED;
@@ -157,34 +154,72 @@ JT_INLINE __u32 jt_route_tag(const struct jt_template *t, __u32 generation)
 }
 
 /*
- * jt_flow_resolve() - Check a packet's sources and find its way
- * @data, @end:	the packet
+ * jt_flow_resolve() - Check a flow's sources and find its way
+ * @ip, @end:	the packet from its IP header on, or NULL if the template says all
  * @route:	out: kind and id of a route
  *
  * A function of its own, called and not inlined: the stack is small.
  *
  * Return: JT_ABOARD, or why the packet must not or can not be carried.
  */
-JT_NOINLINE int jt_flow_resolve(const __u8 *data, const __u8 *end, const struct jt_parsed *p,
+JT_NOINLINE int jt_flow_resolve(const __u8 *ip, const __u8 *end, const struct jt_flow_key *key,
 				struct jt_guest *guest, __u64 *route)
 {
-	const struct jt_template *t = &p->key.header;
+	const struct jt_template *t = &key->header;
 	struct jt_address source, dest;
 	int reason;
 
 	reason = jt_mac_own(t, guest, &source);
 	if (reason)
 		return reason;
-	reason = jt_addresses_read(data, end, p, &source, &dest);
+	reason = jt_addresses_read(ip, end, t, &source, &dest);
 	if (reason)
 		return reason;
-	reason = jt_address_own(&source, guest, p->key.guest);
+	reason = jt_address_own(&source, guest, key->guest);
 	if (reason)
 		return reason;
 	jt_address_set(&source, t->dest_mac, 6, JT_FAMILY_MAC);
 	*route = jt_address_route(&source);
 	if (!*route)
 		*route = jt_ip_route(&dest);
+	return JT_ABOARD;
+}
+
+/* Called, not inlined: its flow must not lie on the worker's stack. */
+JT_NOINLINE struct jt_flow *jt_flow_new(const struct jt_flow_key *key)
+{
+	struct jt_flow fresh = {};
+
+	bpf_map_update_elem(&flows, key, &fresh, BPF_ANY);
+	return bpf_map_lookup_elem(&flows, key);
+}
+
+/*
+ * The flow's entry and its route; makes both if need be. The route is read once:
+ * the next read could be of another flow that got the element.
+ */
+JT_INLINE int jt_flow_get(const struct jt_control *c, const __u8 *ip, const __u8 *end,
+			  const struct jt_flow_key *key, struct jt_guest *guest,
+			  struct jt_flow **flow, __u64 *route)
+{
+	__u32 tag = jt_route_tag(&key->header, JT_READ(c->generation));
+	__u64 found = 0;
+	int reason;
+
+	*flow = bpf_map_lookup_elem(&flows, key);
+	if (*flow)
+		*route = JT_READ((*flow)->route);
+	if (*flow && JT_ROUTE_TAG(*route) == tag && key->header.kind != JT_TEMPLATE_ETHERNET)
+		return JT_ABOARD;
+	reason = jt_flow_resolve(ip, end, key, guest, &found);
+	if (reason)
+		return reason;
+	*route = found;
+	if (!*flow)
+		*flow = jt_flow_new(key);
+	if (!*flow)
+		return JT_REASON_NO_ROOM;
+	JT_WRITE((*flow)->route, found | (__u64)tag << 32);
 	return JT_ABOARD;
 }
 

@@ -6,12 +6,10 @@
  * One worker, an XDP and a tcx entry point. What it does not understand, or
  * can't take now, goes the kernel's way: only a forged source is dropped.
  */
-#include "board.h"
-#include "learn.h"
+#include "frame.h"
 
 #define JT_HEADERS_MAX 66 /* Ethernet, VLAN, IPv6, UDP */
 #define JT_GAP_LIMIT 8	  /* in units of the latency bound */
-#define JT_PROBE_NS 50000000ULL
 #define JT_LEGACY_NS 1000000000ULL
 #define JT_ORDER_NS 100000000ULL
 
@@ -45,14 +43,6 @@ JT_INLINE bool jt_company(struct jt_vif *v, struct jt_peer *peer)
 	JT_WRITE(peer->first_ns, now);
 	JT_WRITE(peer->gap_ns, mean);
 	return mean <= 2 * bound;
-}
-
-JT_INLINE void jt_probe(struct jt_vif *v, struct jt_peer *peer, __u32 id)
-{
-	if (v->now - JT_READ(peer->probed_ns) < JT_PROBE_NS)
-		return;
-	JT_WRITE(peer->probed_ns, v->now);
-	jt_tell(JT_EVENT_PROBE, id, v->now);
 }
 
 /*
@@ -93,7 +83,7 @@ JT_INLINE int jt_to_peer(struct jt_vif *v, struct jt_message *m, struct jt_parse
 	if (reason)
 		return jt_pass(v, reason);
 	if (v->now > JT_READ(m->peer->alive_until_ns)) {
-		jt_probe(v, m->peer, m->peer_id);
+		jt_probe(m->peer, m->peer_id, v->now);
 		return jt_pass(v, JT_REASON_PEER_DOWN);
 	}
 	return jt_take_aboard(v, m, parsed);
@@ -110,53 +100,12 @@ JT_INLINE int jt_to_guest(struct jt_vif *v, __u32 id)
 	return JT_SWITCH;
 }
 
-/* Called, not inlined: its flow must not lie on the worker's stack. */
-JT_NOINLINE struct jt_flow *jt_flow_new(const struct jt_parsed *p)
+/* The IP header of a packet without a template of its own. */
+JT_INLINE const __u8 *jt_ip(struct jt_vif *v, const struct jt_parsed *p)
 {
-	struct jt_flow fresh = {};
+	bool tag = p->payload == sizeof(struct jt_eth) + sizeof(struct jt_vlan);
 
-	bpf_map_update_elem(&flows, &p->key, &fresh, BPF_ANY);
-	return bpf_map_lookup_elem(&flows, &p->key);
-}
-
-/*
- * The flow's entry and its route; makes both if need be. The route is read once:
- * the next read could be of another flow that got the element.
- */
-JT_INLINE int jt_flow_get(struct jt_vif *v, const struct jt_parsed *p, struct jt_flow **flow,
-			  __u64 *route)
-{
-	__u32 tag = jt_route_tag(&p->key.header, JT_READ(v->page.control->generation));
-	__u64 found = 0;
-	int reason;
-
-	*flow = bpf_map_lookup_elem(&flows, &p->key);
-	if (*flow)
-		*route = JT_READ((*flow)->route);
-	if (*flow && JT_ROUTE_TAG(*route) == tag && p->key.header.kind != JT_TEMPLATE_ETHERNET)
-		return JT_ABOARD;
-	reason = jt_flow_resolve(v->data, v->end, p, v->guest, &found);
-	if (reason)
-		return reason;
-	*route = found;
-	if (!*flow)
-		*flow = jt_flow_new(p);
-	if (!*flow)
-		return JT_REASON_NO_ROOM;
-	JT_WRITE((*flow)->route, found | (__u64)tag << 32);
-	return JT_ABOARD;
-}
-
-/* A Jitney frame that a guest sends in another one's name, this machine's perhaps. */
-JT_INLINE bool jt_forged_frame(struct jt_vif *v)
-{
-	const struct jt_eth *eth = (const struct jt_eth *)v->data;
-	__u64 mac = 0;
-
-	if (v->data + sizeof(*eth) > v->end || eth->type != v->page.control->ethertype)
-		return false;
-	__builtin_memcpy(&mac, eth->source, 6);
-	return mac != JT_READ(v->guest->mac);
+	return v->data + sizeof(struct jt_eth) + (tag ? sizeof(struct jt_vlan) : 0);
 }
 
 JT_INLINE int jt_vif_work(struct jt_vif *v)
@@ -178,16 +127,13 @@ JT_INLINE int jt_vif_work(struct jt_vif *v)
 		jt_mac_learn(v->data, v->end, v->guest, *id);
 	parsed.key.guest = *id;
 	reason = jt_parse(v->data, v->end, v->total, v->tagged, v->vlan, &parsed);
-	if (reason == JT_REASON_NOT_IP && jt_forged_frame(v)) {
-		jt_count_reason(v->guest->reasons, JT_REASON_SPOOFED_MAC);
-		return JT_DROP;
-	}
 	if (reason)
 		return jt_pass(v, reason);
 	v->now = bpf_ktime_get_coarse_ns();
 	if (v->now > JT_READ(v->page.control->alive_until_ns))
 		return jt_pass(v, JT_REASON_STALE);
-	reason = jt_flow_get(v, &parsed, &m.flow, &route);
+	reason = jt_flow_get(v->page.control, jt_ip(v, &parsed), v->end, &parsed.key, v->guest,
+			     &m.flow, &route);
 	if (reason) {
 		jt_count_reason(v->guest->reasons, reason);
 		return reason == JT_REASON_SPOOFED_MAC || reason == JT_REASON_SPOOFED_IP ? JT_DROP :
@@ -202,8 +148,11 @@ JT_INLINE int jt_vif_work(struct jt_vif *v)
 	return jt_pass(v, JT_REASON_NO_PEER);
 }
 
-SEC("xdp.frags")
-int jitney_vif(struct xdp_md *ctx)
+/*
+ * The workers are functions of their own, and the entry points next to empty:
+ * the stack that one way takes is not there for the other.
+ */
+JT_NOINLINE int jt_vif_xdp(struct xdp_md *ctx)
 {
 	struct jt_vif v = {
 		.page.ctx = ctx,
@@ -222,11 +171,12 @@ int jitney_vif(struct xdp_md *ctx)
 	return XDP_DROP;
 }
 
-SEC("tc")
-int jitney_vif_tcx(struct __sk_buff *skb)
+JT_NOINLINE int jt_vif_tcx(struct __sk_buff *skb)
 {
 	struct jt_vif v = {
 		.page = { .ctx = skb, .skb = true },
+		.data = (const __u8 *)(long)skb->data,
+		.end = (const __u8 *)(long)skb->data_end,
 		.ifindex = skb->ingress_ifindex,
 		.tagged = skb->vlan_present,
 		.vlan = jt_htons((__u16)skb->vlan_tci),
@@ -234,13 +184,6 @@ int jitney_vif_tcx(struct __sk_buff *skb)
 		.segmented = skb->gso_size,
 	};
 
-	/* An outer tag of 802.1ad: templates only know 802.1Q. */
-	if (skb->vlan_present && skb->vlan_proto != jt_htons(JT_ETH_VLAN))
-		return TC_ACT_UNSPEC;
-	if (skb->data_end - skb->data < JT_HEADERS_MAX && skb->len > skb->data_end - skb->data)
-		bpf_skb_pull_data(skb, skb->len < JT_HEADERS_MAX ? skb->len : JT_HEADERS_MAX);
-	v.data = (const __u8 *)(long)skb->data;
-	v.end = (const __u8 *)(long)skb->data_end;
 	switch (jt_vif_work(&v)) {
 	case JT_PASS:
 		return TC_ACT_UNSPEC;
@@ -248,6 +191,29 @@ int jitney_vif_tcx(struct __sk_buff *skb)
 		return bpf_redirect(v.ifindex, 0);
 	}
 	return TC_ACT_SHOT;
+}
+
+SEC("xdp.frags")
+int jitney_vif(struct xdp_md *ctx)
+{
+	if (jt_frame_is((const __u8 *)(long)ctx->data, (const __u8 *)(long)ctx->data_end) &&
+	    jt_frame_xdp(ctx) == JT_DROP)
+		return XDP_DROP;
+	return jt_vif_xdp(ctx);
+}
+
+SEC("tc")
+int jitney_vif_tcx(struct __sk_buff *skb)
+{
+	/* An outer tag of 802.1ad: templates only know 802.1Q. */
+	if (skb->vlan_present && skb->vlan_proto != jt_htons(JT_ETH_VLAN))
+		return TC_ACT_UNSPEC;
+	if (skb->data_end - skb->data < JT_HEADERS_MAX && skb->len > skb->data_end - skb->data)
+		bpf_skb_pull_data(skb, skb->len < JT_HEADERS_MAX ? skb->len : JT_HEADERS_MAX);
+	if (jt_frame_is((const __u8 *)(long)skb->data, (const __u8 *)(long)skb->data_end) &&
+	    jt_frame_tcx(skb) == JT_DROP)
+		return TC_ACT_SHOT;
+	return jt_vif_tcx(skb);
 }
 
 char _license[] SEC("license") = "Dual BSD/GPL";

@@ -20,6 +20,7 @@
 #define JT_ATTACH_MAGIC 0x4854414aU /* "JATH" in memory of little-endian machines */
 #define JT_ATTACH_VERSION 1
 #define JT_ATTACH_TEXT 104
+#define JT_SOCKET_RING 2048U /* entries of each ring of JT_FD_SOCKET */
 
 enum jt_attach_op {
 	JT_ATTACH_HELLO = 1,   /* attach */

@@ -52,6 +52,32 @@ JT_INLINE int jt_env_copy(struct jt_page *page, __u64 offset, __u8 *to, __u64 le
 	return 0;
 }
 
+/* As jt_env_copy(), @length 1 to @max, which is a power of two. */
+JT_INLINE int jt_env_load(struct jt_page *page, __u64 offset, __u8 *to, __u64 length, __u64 max)
+{
+	(void)max;
+	return jt_env_copy(page, offset, to, length);
+}
+
+/* Take steps until one returns other than 0, at most n. */
+JT_INLINE void jt_env_loop(__u32 n, long (*step)(__u32 index, void *what), void *what)
+{
+	__u32 i;
+
+	for (i = 0; i < n && !step(i, what); i++)
+		;
+}
+
+/*
+ * jt_env_flow() - Whose is a template, and where does it lead?
+ *
+ * Who includes block.h has to define it. It checks that the template's sources
+ * are those of the key's guest.
+ *
+ * Return: the id of a peer, or a negative enum jt_reason.
+ */
+int jt_env_flow(struct jt_page *page, const struct jt_flow_key *key);
+
 /* One's complement sum over `length` bytes, a multiple of four. */
 JT_INLINE __u64 jt_env_sum(struct jt_page *page, const __u8 *from, __u64 length)
 {

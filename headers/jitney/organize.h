@@ -82,26 +82,27 @@ JT_INLINE JT_UNORDERED __u32 jt_template_find(const __u8 *frame, const struct jt
  * Write a template record but for its head. That is written behind the message's,
  * so that a gap always begins where its reservation does. Return: the head.
  */
-JT_INLINE __u32 jt_template_write(__u8 *record, const struct jt_parsed *p, __u32 number)
+JT_INLINE __u32 jt_template_write(__u8 *record, const struct jt_template *t, __u32 size,
+				  __u32 number)
 {
-	const __u32 *from = (const __u32 *)&p->key.header;
+	const __u32 *from = (const __u32 *)t;
 	__u32 *at = (__u32 *)record + 1;
 	__u32 i, used = JT_WORDS_ALL;
 
 	for (i = 0; i < JT_WORDS_ALL; i++)
 		at[i] = from[i];
-	if (p->key.header.kind == JT_TEMPLATE_UDP4) {
+	if (t->kind == JT_TEMPLATE_UDP4) {
 		for (i = JT_WORDS_ALL; i < JT_WORDS_UDP4; i++)
 			at[i] = from[i];
 		used = JT_WORDS_UDP4;
-	} else if (p->key.header.kind == JT_TEMPLATE_UDP6) {
+	} else if (t->kind == JT_TEMPLATE_UDP6) {
 		for (i = JT_WORDS_ALL; i < JT_WORDS_UDP6; i++)
 			at[i] = from[i];
 		used = JT_WORDS_UDP6;
 	}
-	if (p->key.header.flags & JT_TEMPLATE_VLAN)
+	if (t->flags & JT_TEMPLATE_VLAN)
 		at[used] = from[JT_WORD_VLAN];
-	return jt_record_template(number, (__u32)p->template_size);
+	return jt_record_template(number, size);
 }
 
 /*
@@ -175,7 +176,8 @@ JT_INLINE int jt_organize_into(struct jt_page *page, const struct jt_message *m,
 	offset &= g->extent_size - 1;
 	if (template_size) {
 		template = JT_EXTENT_TEMPLATES(before) + 1;
-		head = jt_template_write(frame + offset, p, template);
+		head = jt_template_write(frame + offset, &p->key.header, (__u32)p->template_size,
+					 template);
 	}
 	result = jt_message_write(page, p, frame + offset + template_size, template);
 	if (template_size)
@@ -195,6 +197,33 @@ JT_INLINE bool jt_message_fits(const struct jt_parsed *p, const struct jt_peer *
 }
 
 /*
+ * jt_organize_open() - Find the open extent of a peer, or open one
+ * @closed:	`open` word of an extent that takes no more, ~0: none is known
+ * @opened:	set to 1 if an extent was opened
+ *
+ * Return: JT_PAGE_OK with @epoch and @number set, _AGAIN or _FULL.
+ */
+JT_INLINE int jt_organize_open(struct jt_page *page, struct jt_peer *peer, __u32 id, __u64 closed,
+			       __u64 *epoch, __u64 *number, int *opened)
+{
+	__u64 open;
+	int result;
+
+	*epoch = JT_READ(jt_env_control(page)->epoch);
+	open = JT_READ(peer->open);
+	*number = (__u32)open;
+	if (JT_EPOCH(open) == (__u32)*epoch && open != closed)
+		return JT_PAGE_OK;
+	result = jt_extent_open(page, peer, id, *epoch, open, number);
+	if (result == JT_PAGE_FULL && jt_page_step(page, *epoch))
+		return JT_PAGE_FULL;
+	if (result != JT_PAGE_OK)
+		return JT_PAGE_AGAIN;
+	*opened = 1;
+	return JT_PAGE_OK;
+}
+
+/*
  * jt_organize() - Put a message into the page
  * @page:	this thread's view; its packet is what @m->parsed was read from
  * @m:		message that jt_message_fits(), its flow and peer
@@ -204,21 +233,16 @@ JT_INLINE bool jt_message_fits(const struct jt_parsed *p, const struct jt_peer *
  */
 JT_INLINE int jt_organize(struct jt_page *page, const struct jt_message *m, int *opened)
 {
-	__u64 epoch, open, number, closed = ~0ULL;
-	int i, result;
+	__u64 epoch, number, closed = ~0ULL, i; /* 64 bits: verifiers forget halves of spills */
+	int result;
 
 	for (i = 0; i < JT_ORGANIZE_TRIES; i++) {
-		epoch = JT_READ(jt_env_control(page)->epoch);
-		open = JT_READ(m->peer->open);
-		number = (__u32)open;
-		if (JT_EPOCH(open) != (__u32)epoch || open == closed) {
-			result = jt_extent_open(page, m->peer, m->peer_id, epoch, open, &number);
-			if (result == JT_PAGE_FULL && jt_page_step(page, epoch))
-				return JT_REASON_PAGE_FULL;
-			if (result != JT_PAGE_OK)
-				continue;
-			*opened = 1;
-		}
+		result = jt_organize_open(page, m->peer, m->peer_id, closed, &epoch, &number,
+					  opened);
+		if (result == JT_PAGE_FULL)
+			return JT_REASON_PAGE_FULL;
+		if (result != JT_PAGE_OK)
+			continue;
 		result = jt_organize_into(page, m, epoch, number);
 		if (result >= 0)
 			return result;

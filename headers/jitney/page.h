@@ -76,13 +76,13 @@ JT_INLINE __u8 *jt_page_frame(struct jt_page *page, __u64 number)
 }
 
 /*
- * jt_extent_reserve() - Make room for a record in an open extent
- * @size:	bytes of message record, and template record if there is one
- * @templates:	1 if a template is among them, else 0
+ * jt_extent_reserve() - Make room for records in an open extent
+ * @size:	bytes of the message records, and of the template records with them
+ * @templates:	how many template records are among them
  * @limit:	where the frame must end
  * @before:	the word as it was: offset and number of templates
  *
- * Closes the extent if the record does not fit.
+ * Closes the extent if they do not fit.
  *
  * Return: JT_PAGE_OK, _AGAIN (other epoch), _CLOSED or _BUSY.
  */
@@ -112,10 +112,10 @@ JT_INLINE int jt_extent_reserve(struct jt_extent *x, __u32 epoch, __u32 size, __
 	return JT_PAGE_BUSY;
 }
 
-/* Make reserved bytes visible, a message or none in them. A writer's last act. */
-JT_INLINE void jt_extent_commit(struct jt_extent *x, __u64 bytes, bool message)
+/* Make reserved bytes visible, and the messages in them. A writer's last act. */
+JT_INLINE void jt_extent_commit(struct jt_extent *x, __u64 bytes, __u32 messages)
 {
-	jt_fetch_add(&x->committed, bytes + (message ? JT_COMMITTED_MESSAGE : 0));
+	jt_fetch_add(&x->committed, bytes + messages * JT_COMMITTED_MESSAGE);
 }
 
 /* Take an extent's memory out of the open bank; *number is over all banks. */

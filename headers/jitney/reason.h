@@ -60,7 +60,17 @@
 	X(ADDRESS_TAKEN, address_taken, pass, vif, "source address is announced by a peer")      \
 	X(SLICE_BAD, slice_bad, drop, tx, "a helper broke the rules of its slice, and was cut off") \
 	X(SLICE_NO_PEER, slice_no_peer, drop, tx, "a helper's message that leads to no peer")    \
-	X(SLICE_FULL, slice_full, drop, rx, "the helper did not read its messages in time")
+	X(SLICE_FULL, slice_full, drop, rx, "the helper did not read its messages in time") \
+	X(FRAME_COUNTS, frame_counts, drop, vif, "guest frame that miscounts its records")       \
+	X(FRAME_PEERS, frame_peers, drop, vif, "guest frame for more than one peer")             \
+	X(FRAME_LARGE, frame_large, drop, vif, "guest frame larger than one to its peer may be") \
+	X(LOST_NO_PEER, lost_no_peer, drop, vif, "no_peer, in a guest frame: it can't pass on")  \
+	X(LOST_PEER_DOWN, lost_peer_down, drop, vif, "peer_down, in a guest frame")              \
+	X(LOST_PAGE_FULL, lost_page_full, drop, vif, "page_full, in a guest frame")              \
+	X(LOST_CONTENDED, lost_contended, drop, vif, "contended, in a guest frame")              \
+	X(LOST_STALE, lost_stale, drop, vif, "stale, in a guest frame")                          \
+	X(LOST_NO_ROOM, lost_no_room, drop, vif, "no_room, in a guest frame")                    \
+	X(LOST_TAKEN, lost_taken, drop, vif, "address_taken, in a guest frame")
 
 enum jt_reason {
 	JT_ABOARD = 0, /* not a reason: the message is in the page */

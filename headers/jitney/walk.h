@@ -9,7 +9,7 @@
 #ifndef JITNEY_WALK_H
 #define JITNEY_WALK_H
 
-#include "parse.h"
+#include "record.h"
 
 /* A frame being walked. Set up by jt_walk_init(); points into the frame. */
 struct jt_walk {
@@ -68,17 +68,7 @@ JT_INLINE bool jt_template_sound(const __u8 *bytes, __u32 size)
 	if (size < JT_TEMPLATE_BASE || jt_template_size(bytes[0], bytes[1]) != size)
 		return false;
 	jt_template_load(&t, bytes, size);
-	if (t.dest_mac[0] & 1 || t.source_mac[0] & 1 || t.vlan & jt_htonl(0xffff))
-		return false;
-	switch (t.kind) {
-	case JT_TEMPLATE_UDP4:
-		return true;
-	case JT_TEMPLATE_UDP6:
-		return !(t.flags & JT_TEMPLATE_DF) && !(t.u.udp6.flow_label & ~jt_htonl(0xfffff));
-	}
-	return !(t.flags & JT_TEMPLATE_DF) && !t.tos && !t.ttl && !t.u.ethernet.zero &&
-	       (t.u.ethernet.ethertype == jt_htons(JT_ETH_IPV4) ||
-		t.u.ethernet.ethertype == jt_htons(JT_ETH_IPV6));
+	return jt_template_canonical(&t);
 }
 
 /* True if a payload without a template for it is one whole IP packet. */
@@ -128,49 +118,38 @@ JT_INLINE int jt_walk_template(struct jt_walk *w, const __u8 *bytes, __u32 size,
  */
 JT_INLINE int jt_walk_next(struct jt_walk *w, struct jt_found *out)
 {
-	__u32 number, length, span, left;
-	int reason = JT_REASON_RECORD_SHORT;
-	struct jt_record r;
+	struct jt_record_parts r;
+	__u32 word;
+	int reason;
 
-	for (; w->pos != w->end; w->pos += span) {
-		left = (__u32)(w->end - w->pos);
-		if (left < sizeof(r))
+	for (; w->pos != w->end; w->pos += r.span) {
+		reason = JT_REASON_RECORD_SHORT;
+		if (w->end - w->pos < (ptrdiff_t)sizeof(word))
 			goto bad;
-		memcpy(&r, w->pos, sizeof(r));
-		number = jt_ntohs(r.head) >> 11;
-		length = jt_ntohs(r.head) & 0x7ff;
-		span = JT_RECORD_HEAD + JT_ALIGN4(length);
-		if (left < span)
+		memcpy(&word, w->pos, sizeof(word));
+		reason = jt_record_open(word, (__u32)(w->end - w->pos), &r);
+		if (reason)
 			goto bad;
-		reason = JT_REASON_RECORD_BLANK;
-		if (!number)
-			goto bad;
-		if (number == JT_RECORD_SPECIAL) {
-			number = jt_ntohs(r.tail) >> 8;
-			reason = JT_REASON_TEMPLATE_BAD;
-			if (r.tail & jt_htons(0xff))
-				goto bad;
-			reason = number == JT_RECORD_PADDING ?
-					 JT_ABOARD :
-					 jt_walk_template(w, w->pos + JT_RECORD_HEAD, length,
-							  number);
+		if (r.number == JT_RECORD_PADDING)
+			continue;
+		if (r.template) {
+			reason = jt_walk_template(w, w->pos + JT_RECORD_HEAD, r.length, r.number);
 			if (reason)
 				goto bad;
-			reason = JT_REASON_RECORD_SHORT;
 			continue;
 		}
 		reason = JT_REASON_TEMPLATE_UNKNOWN;
-		if (!w->templates[number].bytes)
+		if (!w->templates[r.number].bytes)
 			goto bad;
-		*out = (struct jt_found){ .bytes = w->templates[number].bytes,
-					  .template_size = w->templates[number].size,
-					  .length = length,
+		*out = (struct jt_found){ .bytes = w->templates[r.number].bytes,
+					  .template_size = w->templates[r.number].size,
+					  .length = r.length,
 					  .payload = w->pos + JT_RECORD_HEAD,
-					  .check = r.tail };
+					  .check = r.check };
 		reason = JT_REASON_MESSAGE_BAD;
-		if (out->bytes[0] == JT_TEMPLATE_ETHERNET && (r.tail || !jt_payload_is_ip(out)))
+		if (out->bytes[0] == JT_TEMPLATE_ETHERNET && (r.check || !jt_payload_is_ip(out)))
 			goto bad;
-		w->pos += span;
+		w->pos += r.span;
 		return 1;
 	}
 	return 0;

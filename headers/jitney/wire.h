@@ -24,6 +24,12 @@
 #define JT_WIRE_VERSION 1
 #define JT_FRAME_DATA 1
 #define JT_FRAME_HELLO 2
+/*
+ * Never between machines: what a guest sends to itself for the program on its
+ * vif to put aboard. `sequence` counts its messages, `guest` its templates,
+ * `session` is zero.
+ */
+#define JT_FRAME_GUEST 3
 
 struct jt_frame_header {
 	__u8 version_type;	       /* version << 4 | type */

@@ -69,10 +69,32 @@ static struct result bench(const char *name, int prog, bool tc, int family, __u3
 	return summarize(name, family, size, ns + 1);
 }
 
+#define FRAME_MESSAGES 20
+
+/* A guest frame: many messages at once. What is said is the time for one of them. */
+static struct result bench_frame(const char *name, int prog, bool tc, int family)
+{
+	const struct packet_spec s = { .family = family };
+	__u32 repeat = h.geometry.banks * h.geometry.extents * 9 / 10, i, ns[RUNS + 1];
+	struct frame f = {};
+
+	harness_reset(&h);
+	addresses_of(&h, &s, GUEST_ONE, JT_PLACE_PEER, PEER_ONE);
+	frame_of_messages(&f, family == 4 ? JT_TEMPLATE_UDP4 : JT_TEMPLATE_UDP6, FRAME_MESSAGES,
+			  64);
+	for (i = 0; i <= RUNS; i++) {
+		harness_reset_banks(&h);
+		ns[i] = (tc ? run_tc : run_xdp)(prog, f.bytes, f.length, repeat).duration /
+			FRAME_MESSAGES;
+	}
+	CHECK(h.guests[GUEST_ONE].messages == (__u64)repeat * FRAME_MESSAGES * (RUNS + 1));
+	return summarize(name, family, 64, ns + 1);
+}
+
 static void print(const struct result *r, bool last)
 {
 	if (!json)
-		printf("%-16s IPv%d %5u B %8u ns   (%u to %u)\n", r->program, r->family, r->size,
+		printf("%-21s IPv%d %5u B %8u ns   (%u to %u)\n", r->program, r->family, r->size,
 		       r->median, r->low, r->high);
 	else
 		printf("  {\"program\": \"%s\", \"family\": %d, \"size\": %u, \"median_ns\": %u, "
@@ -99,8 +121,13 @@ static void bench_all(void)
 		for (i = 0; i < (entry ? 8 : 1); i++) {
 			r = bench(programs[entry].name, programs[entry].prog, programs[entry].tc,
 				  i < 4 ? 4 : 6, entry ? sizes[i % 4] : 64);
-			print(&r, entry == 2 && i == 7);
+			print(&r, false);
 		}
+	}
+	for (i = 0; i < 4; i++) {
+		r = bench_frame(i < 2 ? "frame, jitney_vif" : "frame, jitney_vif_tcx",
+				i < 2 ? h.vif : h.vif_tcx, i >= 2, i & 1 ? 6 : 4);
+		print(&r, i == 3);
 	}
 }
 
@@ -130,7 +157,7 @@ int main(int argc, char **argv)
 	if (json)
 		printf("[\n");
 	else
-		printf("program          packet        per message (middle half of %d runs)\n",
+		printf("program               packet        per message (middle half of %d runs)\n",
 		       RUNS);
 	bench_all();
 	if (json)

@@ -78,4 +78,35 @@ static TEST_UNUSED __u32 template_bytes(__u8 *at, __u8 kind, __u8 flags, __u8 to
 	return (__u32)(at - start);
 }
 
+/* A guest frame of guest 1 with these records, as many as its header says. */
+static TEST_UNUSED void frame_guest(struct frame *f, const struct frame *records, __u32 templates,
+				    __u32 messages)
+{
+	memset(f->bytes, 0, 26);
+	packet_mac(f->bytes, 1, 1);
+	packet_mac(f->bytes + 6, 1, 1);
+	put16(f->bytes + 12, 0x88b5);
+	f->bytes[14] = 0x13;
+	put16(f->bytes + 16, records->length);
+	put32(f->bytes + 18, messages);
+	put16(f->bytes + 22, templates);
+	f->length = 26;
+	frame_bytes(f, records->bytes, records->length);
+}
+
+/* A guest frame of one template and @n messages of @length bytes. */
+static TEST_UNUSED void frame_of_messages(struct frame *f, __u8 kind, __u32 n, __u32 length)
+{
+	struct frame records = {};
+	__u8 bytes[2048];
+	__u32 i;
+
+	frame_template(&records, 1, bytes, template_bytes(bytes, kind, 0, 0, 64));
+	for (i = 0; i < n; i++) {
+		memset(bytes, (int)i + 1, length);
+		frame_record(&records, 1, length, 0x1234, bytes);
+	}
+	frame_guest(f, &records, 1, n);
+}
+
 #endif

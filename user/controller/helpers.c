@@ -11,12 +11,7 @@
 #include "controller/places.h"
 #include "controller/scheduler.h"
 
-static void drop_namespace(struct jt_helper *h)
-{
-	if (h->namespace >= 0)
-		close(h->namespace);
-	h->namespace = -1;
-}
+#define BARRED_NS 1000000000ULL /* after one was cut off: attaching costs the controller's time */
 
 static void leave_guest(struct jt_controller *c, struct jt_helper *h)
 {
@@ -26,6 +21,22 @@ static void leave_guest(struct jt_controller *c, struct jt_helper *h)
 		at = &(*at)->next_here;
 	if (*at)
 		*at = h->next_here;
+}
+
+static void shut(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
+void jt_helper_release(struct jt_controller *c, struct jt_helper *h)
+{
+	jt_watch_close(c, &h->doorbell);
+	shut(&h->receive_event);
+	shut(&h->cycle);
+	shut(&h->socket);
+	jt_slice_close(&h->slice);
 }
 
 static void helper_close(struct jt_controller *c, struct jt_helper *h)
@@ -39,13 +50,8 @@ static void helper_close(struct jt_controller *c, struct jt_helper *h)
 		h->next->link = h->link;
 	c->helpers.count--;
 	jt_watch_close(c, &h->watch);
-	jt_watch_close(c, &h->doorbell);
-	if (h->receive_event >= 0)
-		close(h->receive_event);
-	if (h->cycle >= 0)
-		close(h->cycle);
-	drop_namespace(h);
-	jt_slice_close(&h->slice);
+	jt_helper_release(c, h);
+	shut(&h->namespace);
 	h->next = c->helpers.dead;
 	c->helpers.dead = h;
 }
@@ -67,6 +73,7 @@ void jt_helper_cut(struct jt_controller *c, struct jt_helper *h, const char *why
 	if (h->cut)
 		return;
 	h->cut = true;
+	c->guests[h->guest].barred_until_ns = jt_env_now() + BARRED_NS;
 	__sync_fetch_and_add(&c->datapath.guests[h->guest].reasons[JT_REASON_SLICE_BAD], 1);
 	jt_log_limited(&limit, "cut off process %d of guest %s: %s", h->pid,
 		       c->guests[h->guest].spec.name, why);
@@ -199,7 +206,7 @@ static void execute(struct jt_controller *c, struct jt_helper *h)
 		jt_helper_refuse(h, -ENOTCONN, "it is not attached");
 	else
 		ops[op](c, h);
-	drop_namespace(h);
+	shut(&h->namespace);
 }
 
 /* --- the connection ------------------------------------------------------------------ */
@@ -274,7 +281,8 @@ void jt_helper_open(struct jt_controller *c, int fd)
 		return;
 	}
 	h->watch = (struct jt_watch){ .fd = fd, .ready = helper_ready };
-	h->doorbell.fd = h->receive_event = h->cycle = h->namespace = h->slice.fd = -1;
+	h->doorbell.fd = h->receive_event = h->cycle = h->socket = -1;
+	h->namespace = h->slice.fd = -1;
 	h->pid = who.pid;
 	h->uid = who.uid;
 	h->gid = who.gid;

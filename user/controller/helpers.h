@@ -23,7 +23,9 @@ struct jt_helper {
 	uint32_t guest;
 	uint32_t call;		  /* enum jt_attach_call */
 	int receive_event, cycle; /* eventfds */
-	int namespace;		  /* came along with the question at hand, or -1 */
+	int socket;		  /* AF_XDP socket in the guest, or -1 */
+	uint32_t queue;
+	int namespace; /* came along with the question at hand, or -1 */
 	pid_t pid;
 	uid_t uid;
 	gid_t gid;
@@ -45,6 +47,8 @@ void jt_helper_answer(struct jt_helper *h, struct jt_attach_message *m,
 		      const struct jt_parcel *parcel);
 __attribute__((format(printf, 3, 4))) void jt_helper_refuse(struct jt_helper *h, int err,
 							    const char *format, ...);
+/* Give back what it got when it attached. Idempotent. */
+void jt_helper_release(struct jt_controller *c, struct jt_helper *h);
 /* The question is JT_ATTACH_HELLO. */
 void jt_helper_hello(struct jt_controller *c, struct jt_helper *h);
 

@@ -9,9 +9,12 @@
 #include <unistd.h>
 
 #include "common/netns.h"
+#include "controller/guest_socket.h"
 #include "controller/helpers.h"
 #include "controller/places.h"
 #include "controller/scheduler.h"
+
+#define CHUNKS 512U /* of the UMEM of a helper's AF_XDP socket */
 
 static void parcel_add(struct jt_parcel *p, enum jt_attach_fd which, int fd)
 {
@@ -119,15 +122,29 @@ static int events_open(struct jt_controller *c, struct jt_helper *h)
 	return jt_watch_add(c, &h->doorbell, EPOLLIN);
 }
 
-static int slice_open(struct jt_controller *c, struct jt_helper *h)
+static int socket_open(struct jt_controller *c, struct jt_helper *h, uint32_t ifindex)
+{
+	const struct jt_slice *s = h->slice.header;
+
+	if (!s->umem_size)
+		return 0;
+	h->socket = jt_guest_socket_open(h->namespace, ifindex, h->slice.memory + s->umem_offset,
+					 s->umem_size, c->options->geometry.extent_size, &h->queue);
+	return h->socket < 0 ? h->socket : 0;
+}
+
+static int slice_open(struct jt_controller *c, struct jt_helper *h, uint32_t ifindex)
 {
 	const struct jt_attach_hello *q = &h->question.u.hello;
-	int err = jt_slice_open(&h->slice, q->send_size, q->receive_size, 0);
+	size_t umem = q->call == JT_CALL_XDP ? CHUNKS * c->options->geometry.extent_size : 0;
+	int err = jt_slice_open(&h->slice, q->send_size, q->receive_size, umem);
 
+	if (!err)
+		err = socket_open(c, h, ifindex);
 	if (!err)
 		err = events_open(c, h);
 	if (err)
-		jt_slice_close(&h->slice);
+		jt_helper_release(c, h);
 	return err;
 }
 
@@ -142,6 +159,7 @@ static void welcome(struct jt_controller *c, struct jt_helper *h, uint32_t ifind
 	parcel_add(&parcel, JT_FD_DOORBELL, h->doorbell.fd);
 	parcel_add(&parcel, JT_FD_RECEIVE, h->receive_event);
 	parcel_add(&parcel, JT_FD_CYCLE, h->cycle);
+	parcel_add(&parcel, JT_FD_SOCKET, h->socket);
 	m.error = 0;
 	memcpy(a->guest, c->guests[h->guest].spec.name, sizeof(a->guest));
 	memcpy(a->mac, &c->datapath.guests[h->guest].mac, sizeof(a->mac));
@@ -151,6 +169,7 @@ static void welcome(struct jt_controller *c, struct jt_helper *h, uint32_t ifind
 	a->ethertype = htons(c->options->ethertype);
 	a->geometry = c->options->geometry;
 	a->guest_id = h->guest;
+	a->queue = h->queue;
 	jt_helper_answer(h, &m, &parcel);
 }
 
@@ -165,7 +184,7 @@ static int hello_check(struct jt_helper *h)
 		 !jt_slice_ring_size_sound(q->send_size) ||
 		 !jt_slice_ring_size_sound(q->receive_size))
 		jt_helper_refuse(h, -EINVAL, "a ring has 16 KiB to 16 MiB, a power of two");
-	else if (q->call != JT_CALL_SLICE || q->receive != JT_RECEIVE_SLICE)
+	else if (q->call > JT_CALL_XDP || q->receive != JT_RECEIVE_SLICE)
 		jt_helper_refuse(h, -EOPNOTSUPP, "this controller does not offer that");
 	else
 		return 0;
@@ -188,6 +207,11 @@ void jt_helper_hello(struct jt_controller *c, struct jt_helper *h)
 				 h->uid, c->guests[guest].spec.name);
 		return;
 	}
+	if (jt_env_now() < c->guests[guest].barred_until_ns) {
+		jt_helper_refuse(h, -EAGAIN, "a helper of guest %s was just cut off: wait a second",
+				 c->guests[guest].spec.name);
+		return;
+	}
 	if (helpers_of(c, (uint32_t)guest) >= JT_HELPERS_OF_GUEST) {
 		jt_helper_refuse(h, -EUSERS, "guest %s has %d helpers already",
 				 c->guests[guest].spec.name, JT_HELPERS_OF_GUEST);
@@ -195,9 +219,12 @@ void jt_helper_hello(struct jt_controller *c, struct jt_helper *h)
 	}
 	err = learn_mac(c, h, (uint32_t)guest, ifindex);
 	if (!err)
-		err = slice_open(c, h);
+		err = slice_open(c, h, ifindex);
 	if (err) {
-		jt_helper_refuse(h, err, "%s", strerror(-err));
+		jt_helper_refuse(h, err, "%s",
+				 err == -EBUSY ? "another program has the AF_XDP socket of this "
+						 "guest's interface" :
+						 strerror(-err));
 		return;
 	}
 	h->guest = (uint32_t)guest;

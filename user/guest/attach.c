@@ -193,6 +193,13 @@ int jt_attach_ask(struct jitney *j, uint32_t op, struct jt_attach_message *m)
 	return err;
 }
 
+int jt_ask_flush(struct jitney *j)
+{
+	struct jt_attach_message m = { 0 };
+
+	return jt_attach_ask(j, JT_ATTACH_FLUSH, &m);
+}
+
 void jt_attach_close(struct jitney *j)
 {
 	unsigned int i;

@@ -179,7 +179,7 @@ static void route_look(struct jitney_flow *flow, uint64_t now)
 	jt_template_make(flow, &hop, j->mac);
 	if (!memcmp(then, &flow->template, sizeof(before)))
 		return;
-	jt_slice_forget(flow);
+	jt_template_forget(flow);
 	flow->asked = false;
 }
 
@@ -201,6 +201,15 @@ static void place_ask(struct jitney_flow *flow)
 		flow->kind = m.u.route.kind;
 		flow->id = m.u.route.id;
 	}
+}
+
+/* The flow ends, or gets another template: its number is free. */
+void jt_template_forget(struct jitney_flow *flow)
+{
+	if (flow->number >= 0)
+		flow->j->numbers[flow->number].flow = NULL;
+	flow->number = -1;
+	flow->frame = 0;
 }
 
 /* Find out anew what is not known, or may have changed. */
@@ -260,6 +269,6 @@ void jitney_disconnect(struct jitney_flow *flow)
 	for (at = &flow->j->flows; *at != flow; at = &(*at)->next)
 		;
 	*at = flow->next;
-	jt_slice_forget(flow);
+	jt_template_forget(flow);
 	free(flow);
 }

@@ -61,7 +61,9 @@ struct jitney_flow {
 	/* As in struct jt_flow. */
 	uint64_t aboard_ns;
 	uint64_t legacy_until_ns;
-	int number; /* of its template in the slice, -1: none */
+	int number;	/* of its template in the slice, -1: none */
+	uint64_t frame; /* `xdp': serial number of the frame that has its template, 0: none */
+	uint32_t frame_number; /* of the template in there */
 
 	uint8_t mac[6]; /* of the next hop, as the caller said */
 	bool mac_given;
@@ -102,6 +104,7 @@ struct jt_company {
 
 struct jt_sockets; /* sockets.c */
 struct jt_raw;	   /* raw.c */
+struct jt_xdp;	   /* xdp.c */
 
 struct jitney {
 	const struct jt_call *call; /* in use now */
@@ -120,6 +123,7 @@ struct jitney {
 	uint64_t mean_ns;	  /* of a write */
 	uint64_t postponed_cycle; /* start of the cycle in which that happened last */
 	struct jt_number *numbers;
+	struct jt_xdp *xdp;
 	struct jt_company *peers;
 
 	/* The controller. */
@@ -154,6 +158,7 @@ struct jitney {
  */
 struct jt_call {
 	enum jitney_call id;
+	uint32_t ask; /* enum jt_attach_call */
 	const char *name;
 	const char *why; /* for jitney_reason() */
 	/* Begin, behind the controller's answer; NULL: this needs no controller. */
@@ -169,7 +174,7 @@ struct jt_call {
 	void (*close)(struct jitney *j);
 };
 
-extern const struct jt_call jt_call_stack, jt_call_slice;
+extern const struct jt_call jt_call_stack, jt_call_slice, jt_call_xdp;
 
 /* CLOCK_MONOTONIC_COARSE: a few ms off, and some 5 ns a call. */
 JT_INLINE uint64_t jt_now_coarse(void)
@@ -197,13 +202,13 @@ void jt_say(struct jitney *j, const char *format, ...) __attribute__((format(pri
 int jt_attach_open(struct jitney *j, const char *path, struct jt_attach_message *m);
 int jt_attach_ask(struct jitney *j, uint32_t op, struct jt_attach_message *m);
 void jt_attach_close(struct jitney *j);
+int jt_ask_flush(struct jitney *j);
 bool jt_attach_lost(const struct jitney *j);
 
 /* slice.c: the rings. */
 int jt_share_map(struct jt_share *s, int fd, uint64_t size);
 void jt_share_unmap(struct jt_share *s);
 void *jt_map(int fd, size_t size, int protection);
-void jt_slice_forget(struct jitney_flow *flow);
 unsigned int jt_share_receive(struct jitney *j, struct jt_share *s, uint64_t head,
 			      struct jitney_message *out, unsigned int max);
 void jt_share_release(struct jt_share *s);
@@ -216,6 +221,10 @@ int jt_postpone(struct jitney *j, unsigned int count);
 /* leftover.c: what a controller did not take goes the kernel's way. */
 void jt_slice_leftover(struct jitney *j);
 
+/* send.c: what is known of the company that messages have. Return: 0 or -ENOMEM. */
+int jt_peers_know(struct jitney *j);
+void jt_peers_forget(struct jitney *j);
+
 /* netlink.c: the kernel's routes and neighbours. */
 struct jt_hop {
 	uint32_t ifindex;
@@ -227,6 +236,7 @@ int jt_netlink_open(void);
 int jt_hop_find(int fd, int family, const void *dest, uint32_t scope, struct jt_hop *out);
 
 /* flow.c: templates, and where flows lead. */
+void jt_template_forget(struct jitney_flow *flow);
 void jt_flow_resolve(struct jitney_flow *flow, uint64_t now);
 void jt_template_make(struct jitney_flow *flow, const struct jt_hop *hop, const uint8_t mac[6]);
 void jt_flow_control(struct jitney_flow *flow, int tos, int ttl);

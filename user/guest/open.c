@@ -60,7 +60,7 @@ static int options_check(const struct jitney_options *o)
 	if (o->guest && (!*o->guest || strlen(o->guest) >= JT_NAME_SIZE))
 		return -EINVAL;
 	/* Not there yet. */
-	if (o->call == JITNEY_XDP || o->call == JITNEY_MAP || o->receive == JITNEY_RECEIVE_XDP)
+	if (o->call == JITNEY_MAP || o->receive == JITNEY_RECEIVE_XDP)
 		return -EOPNOTSUPP;
 	return 0;
 }
@@ -102,7 +102,7 @@ static int memory_take(struct jitney *j)
 
 static bool needs_controller(const struct jitney *j)
 {
-	return j->options.call == JITNEY_SLICE || j->options.receive == JITNEY_RECEIVE_SLICE;
+	return j->options.call > JITNEY_STACK || j->options.receive == JITNEY_RECEIVE_SLICE;
 }
 
 static int begin(struct jitney *j)
@@ -189,6 +189,8 @@ void jitney_close(struct jitney *j)
 {
 	if (!j)
 		return;
+	if (j->call->publish)
+		j->call->publish(j);
 	drain(j);
 	jt_detach(j, 0);
 	jt_share_unmap(&j->old);

@@ -5,6 +5,7 @@
  * so a flow that was aboard lately stays aboard.
  */
 #include <errno.h>
+#include <stdlib.h>
 
 #include "guest.h"
 
@@ -84,6 +85,24 @@ static bool goes_aboard(struct jitney_flow *f, size_t length, uint64_t now)
 	return true;
 }
 
+int jt_peers_know(struct jitney *j)
+{
+	unsigned int i;
+
+	j->peers = calloc(JT_PEERS_MAX, sizeof(*j->peers));
+	if (!j->peers)
+		return -ENOMEM;
+	for (i = 0; i < JT_PEERS_MAX; i++)
+		j->peers[i].swaps = UINT64_MAX;
+	return 0;
+}
+
+void jt_peers_forget(struct jitney *j)
+{
+	free(j->peers);
+	j->peers = NULL;
+}
+
 /* One write with a clock around it: what D_i is measured by. */
 static int put_measured(struct jitney_flow *f, const struct iovec *message)
 {
@@ -111,7 +130,8 @@ static int put(struct jitney_flow *f, const struct iovec *message)
 }
 
 /* Return: how many were written; negative errno if none. */
-static int put_run(struct jitney_flow *f, const struct iovec *messages, unsigned int count)
+static int put_run(struct jitney_flow *f, const struct iovec *messages, unsigned int count,
+		   int flags)
 {
 	struct jitney *j = f->j;
 	unsigned int i;
@@ -119,16 +139,16 @@ static int put_run(struct jitney_flow *f, const struct iovec *messages, unsigned
 
 	for (i = 0; i < count && !err; i += !err)
 		err = put(f, &messages[i]);
-	if (i)
+	if (err || !(flags & JITNEY_MORE))
 		j->call->publish(j);
 	j->statistics.sent += i;
 	return i ? (int)i : err;
 }
 
 static int send_run(struct jitney_flow *f, const struct iovec *messages, unsigned int count,
-		    bool aboard)
+		    bool aboard, int flags)
 {
-	int n = aboard ? put_run(f, messages, count) : -EPIPE;
+	int n = aboard ? put_run(f, messages, count, flags) : -EPIPE;
 
 	if (n != -EPIPE)
 		return n;
@@ -143,10 +163,9 @@ int jitney_send(struct jitney_flow *flow, const void *data, size_t length, int f
 	uint64_t now = jt_now_coarse();
 	int n;
 
-	(void)flags;
 	if (now >= flow->j->upkeep_ns)
 		jt_upkeep(flow->j, now);
-	n = send_run(flow, &message, 1, goes_aboard(flow, length, now));
+	n = send_run(flow, &message, 1, goes_aboard(flow, length, now), flags);
 	return n < 0 ? n : 0;
 }
 
@@ -179,7 +198,6 @@ int jitney_send_many(struct jitney_flow *flow, const struct iovec *messages, uns
 	bool way, next;
 	int n = 0;
 
-	(void)flags;
 	if (now >= j->upkeep_ns)
 		jt_upkeep(j, now);
 	if (!count)
@@ -192,7 +210,8 @@ int jitney_send_many(struct jitney_flow *flow, const struct iovec *messages, uns
 	while (done < count) {
 		way = next;
 		run = run_length(flow, messages + done, count - done, now, &next);
-		n = send_run(flow, messages + done, run, way);
+		n = send_run(flow, messages + done, run, way,
+			     done + run < count ? JITNEY_MORE : flags);
 		if (n > 0)
 			done += (unsigned int)n;
 		if (n != (int)run)

@@ -171,30 +171,22 @@ static int slice_put(struct jitney_flow *flow, const void *data, uint32_t length
 	return 0;
 }
 
-/* The flow ends, or gets another template: its number is free. */
-void jt_slice_forget(struct jitney_flow *flow)
+static void slice_free(struct jitney *j)
 {
-	if (flow->number >= 0)
-		flow->j->numbers[flow->number].flow = NULL;
-	flow->number = -1;
+	free(j->numbers);
+	j->numbers = NULL;
+	jt_peers_forget(j);
 }
 
 static int slice_open(struct jitney *j, const struct jt_attach_hello *hello)
 {
-	unsigned int i;
-
 	(void)hello;
 	j->numbers = calloc(JT_SLICE_TEMPLATES, sizeof(*j->numbers));
-	j->peers = calloc(JT_PEERS_MAX, sizeof(*j->peers));
-	if (!j->numbers || !j->peers || j->fds[JT_FD_DOORBELL] < 0 || j->fds[JT_FD_CYCLE] < 0) {
-		free(j->numbers);
-		free(j->peers);
-		j->numbers = NULL;
-		j->peers = NULL;
+	if (!j->numbers || jt_peers_know(j) || j->fds[JT_FD_DOORBELL] < 0 ||
+	    j->fds[JT_FD_CYCLE] < 0) {
+		slice_free(j);
 		return -EPROTO;
 	}
-	for (i = 0; i < JT_PEERS_MAX; i++)
-		j->peers[i].swaps = UINT64_MAX;
 	j->head = JT_READ(j->share.slice->send_head);
 	j->tail = JT_READ(j->share.slice->send_tail);
 	j->rung = j->tail;
@@ -211,27 +203,18 @@ static void slice_close(struct jitney *j)
 	jt_slice_leftover(j);
 	for (f = j->flows; f; f = f->next)
 		f->number = -1;
-	free(j->numbers);
-	free(j->peers);
-	j->numbers = NULL;
-	j->peers = NULL;
-}
-
-static int slice_flush(struct jitney *j)
-{
-	struct jt_attach_message m = { 0 };
-
-	return jt_attach_ask(j, JT_ATTACH_FLUSH, &m);
+	slice_free(j);
 }
 
 const struct jt_call jt_call_slice = {
 	.id = JITNEY_SLICE,
+	.ask = JT_CALL_SLICE,
 	.name = "slice",
 	.why = "the controller shares memory with this guest",
 	.open = slice_open,
 	.put = slice_put,
 	.publish = jt_slice_publish,
-	.flush = slice_flush,
+	.flush = jt_ask_flush,
 	.close = slice_close,
 };
 

@@ -41,7 +41,14 @@ static void say_refused(struct jitney *j, int err, const struct jt_attach_messag
 /* The call that is used; NULL: the slice is only to receive from. */
 static const struct jt_call *wanted_call(const struct jitney *j)
 {
-	return j->options.call == JITNEY_STACK ? NULL : &jt_call_slice;
+	switch (j->options.call) {
+	case JITNEY_STACK:
+		return NULL;
+	case JITNEY_XDP:
+		return &jt_call_xdp;
+	default:
+		return &jt_call_slice;
+	}
 }
 
 static bool wanted_slice(const struct jitney *j)
@@ -53,12 +60,13 @@ static bool wanted_slice(const struct jitney *j)
 
 static void hello_fill(const struct jitney *j, struct jt_attach_message *m)
 {
+	const struct jt_call *call = wanted_call(j);
 	struct jt_attach_hello *h = &m->u.hello;
 
 	memset(m, 0, sizeof(*m));
 	if (j->options.guest)
 		memcpy(h->guest, j->options.guest, strlen(j->options.guest));
-	h->call = JT_CALL_SLICE;
+	h->call = call ? call->ask : JT_CALL_NONE;
 	h->receive = JT_RECEIVE_SLICE;
 	h->send_size = j->options.send_bytes;
 	h->receive_size = j->options.receive_bytes;
@@ -145,6 +153,7 @@ static void flows_forget(struct jitney *j)
 		f->asked = false;
 		f->look_ns = 0;
 		f->number = -1;
+		f->frame = 0;
 	}
 }
 
