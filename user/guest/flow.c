@@ -165,7 +165,8 @@ static void route_look(struct jitney_flow *flow, uint64_t now)
 {
 	struct jitney *j = flow->j;
 	struct jt_template before = flow->template;
-	const void *then = &before; /* bytes: no template has padding */
+	/* Bytes: what a kind does not use is zero. */
+	const void *then = &before, *is = &flow->template;
 	struct jt_hop hop;
 	int err = jt_hop_find(j->netlink, family_of(flow), address_of(flow),
 			      family_of(flow) == AF_INET6 ? flow->to.sin6_scope_id : 0, &hop);
@@ -177,7 +178,7 @@ static void route_look(struct jitney_flow *flow, uint64_t now)
 	if (!flow->known)
 		return;
 	jt_template_make(flow, &hop, j->mac);
-	if (!memcmp(then, &flow->template, sizeof(before)))
+	if (!memcmp(then, is, sizeof(before)))
 		return;
 	jt_template_forget(flow);
 	flow->asked = false;
