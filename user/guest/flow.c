@@ -237,6 +237,8 @@ static int flow_init(struct jitney_flow *flow, uint16_t port, const struct socka
 	if (err < 0)
 		return err;
 	flow->port = jt_port_find(flow->j, (uint16_t)err);
+	flow->port->automatic |= !port;
+	flow->port->flows++;
 	return 0;
 }
 
