@@ -74,7 +74,7 @@ ASAN_PROGRAMS := $(if $(JITNEYD_C),build/asan/jitneyd)
 tests = $(patsubst $1/%.c,build/tests/%,$(wildcard $1/$2.c))
 TOOLS := $(call tests,tests/tools,*)
 VM_TOOLS := $(call tests,tests/vm,*)
-THREADS := $(call tests,tests/unit,test_threads)
+THREADS := $(call tests,tests/unit,test_threads*)
 UNIT := $(filter-out $(THREADS),$(call tests,tests/unit,test_*))
 BPF_TESTS := $(call tests,tests/bpf,test_*)
 FUZZERS := $(call tests,tests/fuzz,fuzz_*)
@@ -154,6 +154,7 @@ build/$1/%.o: %.c Makefile | $(SKELETON) $(GUEST_SKELETON)
 endef
 $(eval $(call objects,obj))
 $(eval $(call objects,asan/obj,$(ASAN)))
+$(eval $(call objects,tsan/obj,$(TSAN) -Wno-tsan))
 $(eval $(call objects,pic/obj,-fPIC -fno-semantic-interposition))
 
 build/obj/user/cli/%.o: EXTRA = $(WIRETAP_CFLAGS)
@@ -223,6 +224,11 @@ build/tests/jt-sources: TEST_LIBS += -lpcap
 # The controller from the inside.
 build/tests/test_slices build/tests/test_enemy: $(filter-out %/main.o,$(JITNEYD_C:%.c=build/asan/obj/%.o)) \
 	build/asan/obj/common.a
+
+# The library from the inside.
+build/tests/test_slice: $(LIBJITNEY_C:%.c=build/asan/obj/%.o)
+build/tests/test_threads_slice: $(LIBJITNEY_C:%.c=build/tsan/obj/%.o)
+build/tests/bench_send: $(LIBJITNEY_C:%.c=build/obj/%.o)
 
 # For LD_PRELOAD.
 $(FAIL): build/tests/%.so: tests/fault/%.c Makefile

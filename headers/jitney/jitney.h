@@ -110,7 +110,8 @@ struct jitney_statistics {
  *
  * Return: 0; -ENOENT or -ECONNREFUSED: no controller; -EACCES: it does not
  * allow this user; -ESRCH: no such guest; -EPERM: this call is not for this
- * guest; -EPROTO: another version; -EINVAL; -ENOMEM.
+ * guest; -EPROTO: another version; -EOPNOTSUPP: that call is not offered;
+ * -EINVAL; -ENOMEM.
  */
 int jitney_open(struct jitney **out, const struct jitney_options *options);
 void jitney_close(struct jitney *j);
@@ -134,11 +135,13 @@ int jitney_bind(struct jitney *j, uint16_t port);
 
 /*
  * jitney_connect() - Make a flow
- * @port:	own port, from jitney_bind(); 0: any, which is claimed
+ * @port:	own port, from jitney_bind(); 0: any, which is claimed as long as the
+ *		flow lives
  * @to:		IPv4 or IPv6 address and port
  * @options:	NULL: all defaults
  *
- * The flow lives until jitney_disconnect() or jitney_close().
+ * The flow lives until jitney_disconnect() or jitney_close(). What options say
+ * of VLAN and MAC is for the page: the kernel's way is as its routes say.
  *
  * Return: 0; -ENETUNREACH, -EINVAL, -ENOMEM, and what jitney_bind() returns.
  */

@@ -23,25 +23,32 @@ FORCE:
 # file:mode:where, "where" a folder (ends in /) or a name
 INSTALLED = \
 	$(patsubst %,%:755:$(PREFIX)/sbin/,$(filter %jitneyd,$(PROGRAMS))) \
-	$(patsubst %,%:755:$(PREFIX)/bin/,$(filter %jitney,$(PROGRAMS))) \
+	$(patsubst %,%:755:$(PREFIX)/bin/,$(filter %jitney %jitney-guest,$(PROGRAMS))) \
+	$(patsubst %,%:644:$(PREFIX)/lib/,$(LIBRARIES)) \
 	build/bpf/jitney.bpf.o:644:$(PREFIX)/lib/jitney/ \
 	$(patsubst %,%:644:$(PREFIX)/include/jitney/,$(wildcard headers/jitney/*.h)) \
 	build/install/jitney.pc:644:$(PREFIX)/lib/pkgconfig/ \
+	build/install/libjitney.pc:644:$(PREFIX)/lib/pkgconfig/ \
 	build/install/jitneyd.service:644:$(PREFIX)/lib/systemd/system/ \
 	scripts/install/jitneyd.conf.example:644:$(SYSCONFDIR)/jitney/ \
 	scripts/completion/jitney:644:$(PREFIX)/share/bash-completion/completions/jitney \
 	scripts/completion/jitney:644:$(PREFIX)/share/bash-completion/completions/jitneyd \
+	scripts/completion/jitney:644:$(PREFIX)/share/bash-completion/completions/jitney-guest \
 	$(foreach m,$(MAN),$m:644:$(PREFIX)/share/man/man$(subst .,,$(suffix $m))/) \
 	$(patsubst %,%:644:$(PREFIX)/share/jitney/,$(LUA))
+
+# What `-ljitney' finds.
+LINK = $(DESTDIR)$(PREFIX)/lib/libjitney.so
 
 part = $(word $2,$(subst :, ,$1))
 place = $(DESTDIR)$(call part,$1,3)$(if $(filter %/,$(call part,$1,3)),$(notdir $(call part,$1,1)))
 
-install: all $(MAN) build/install/jitney.pc build/install/jitneyd.service
+install: all $(MAN) build/install/jitney.pc build/install/libjitney.pc build/install/jitneyd.service
 	@$(foreach f,$(INSTALLED),install -D -m $(call part,$f,2) $(call part,$f,1) $(call place,$f) &&) true
+	@ln -sf libjitney.so.0 $(LINK)
 	@echo "installed $(words $(INSTALLED)) files below $(DESTDIR)$(PREFIX)"
 
 uninstall:
-	@rm -f $(foreach f,$(INSTALLED),$(call place,$f))
+	@rm -f $(foreach f,$(INSTALLED),$(call place,$f)) $(LINK)
 	@rmdir --ignore-fail-on-non-empty $(DESTDIR)$(PREFIX)/{lib,include,share}/jitney \
 		$(DESTDIR)$(SYSCONFDIR)/jitney 2>/dev/null || true

@@ -109,7 +109,7 @@ refused() {
 	stop in
 	refused 1 "there is no route to 192.0.2.1:1" send 192.0.2.1:1 --count 1
 	refused 1 "no controller answers" send "$(lab_ipv4 b1):1" --call slice --socket "$work/none"
-	refused 1 "is not there yet" status --call xdp
+	refused 1 "is not there yet" status --call map
 	refused 1 "has not answered" ping "$(lab_ipv4 b1):9" --count 1
 	refused 2 "write a port from 1 to 65535" recv 0
 	refused 2 "write ADDR:PORT" send 10.0.0.1
@@ -259,13 +259,12 @@ aboard() {
 }
 
 @test "guest: slice: a helper that is killed leaves the others and the controller alone" {
-	local i
 	lab 2 1
 	start_pair
 	wake a1 b1
 	g_ready in b1 recv 7000 --seconds 60 --count 50000
 	g steady a2 send "$(lab_ipv4 b1):7000" --count 50000 --rate 20000
-	for i in 1 2 3 4 5; do
+	for _ in 1 2 3 4 5; do
 		g victim a1 send "$(lab_ipv4 b1):7001" --call slice
 		sleep 0.2
 		stop victim KILL || true

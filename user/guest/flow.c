@@ -165,6 +165,8 @@ static void route_look(struct jitney_flow *flow, uint64_t now)
 {
 	struct jitney *j = flow->j;
 	struct jt_template before = flow->template;
+	/* Bytes: what a kind does not use is zero. */
+	const void *then = &before, *is = &flow->template;
 	struct jt_hop hop;
 	int err = jt_hop_find(j->netlink, family_of(flow), address_of(flow),
 			      family_of(flow) == AF_INET6 ? flow->to.sin6_scope_id : 0, &hop);
@@ -176,7 +178,7 @@ static void route_look(struct jitney_flow *flow, uint64_t now)
 	if (!flow->known)
 		return;
 	jt_template_make(flow, &hop, j->mac);
-	if (!memcmp(&before, &flow->template, sizeof(before)))
+	if (!memcmp(then, is, sizeof(before)))
 		return;
 	jt_template_forget(flow);
 	flow->asked = false;
@@ -235,6 +237,8 @@ static int flow_init(struct jitney_flow *flow, uint16_t port, const struct socka
 	if (err < 0)
 		return err;
 	flow->port = jt_port_find(flow->j, (uint16_t)err);
+	flow->port->automatic |= !port;
+	flow->port->flows++;
 	return 0;
 }
 

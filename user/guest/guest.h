@@ -37,8 +37,10 @@
 
 struct jt_port {
 	struct jt_port *next;
-	int fd;		  /* its UDP socket */
-	uint16_t number;  /* host order */
+	int fd;		 /* its UDP socket */
+	uint16_t number; /* host order */
+	bool automatic;	 /* claimed by jitney_connect(): it goes with its last flow */
+	uint32_t flows;
 	uint32_t dropped; /* by the kernel, as SO_RXQ_OVFL said last */
 };
 
@@ -247,6 +249,7 @@ void jt_sockets_close(struct jt_sockets *s);
 int jt_sockets_fd(const struct jt_sockets *s);
 int jt_port_open(struct jitney *j, uint16_t number, struct jt_port **out);
 void jt_port_close(struct jitney *j, struct jt_port *port);
+void jt_port_release(struct jitney *j, struct jt_port *port);
 struct jt_port *jt_port_find(const struct jitney *j, uint16_t number);
 int jt_socket_send(struct jitney_flow *flow, const struct iovec *messages, unsigned int count);
 unsigned int jt_sockets_receive(struct jitney *j, struct jitney_message *out, unsigned int max);

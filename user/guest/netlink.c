@@ -26,7 +26,7 @@ struct request {
 
 union answer {
 	struct nlmsghdr head;
-	uint8_t bytes[4096];
+	uint8_t bytes[2048];
 };
 
 int jt_netlink_open(void)
@@ -93,7 +93,7 @@ static int neighbour_find(int fd, int family, const void *address, struct jt_hop
 						 .ndm_ifindex = (int)out->ifindex } };
 	const struct ndmsg *found;
 	const void *mac;
-	union answer a;
+	union answer a = { .bytes = { 0 } };
 	ssize_t n;
 
 	attribute_add(&r, NDA_DST, address, (uint16_t)size);
@@ -124,7 +124,7 @@ int jt_hop_find(int fd, int family, const void *dest, uint32_t scope, struct jt_
 			     .body.route = { .rtm_family = (uint8_t)family,
 					     .rtm_dst_len = (uint8_t)(size * 8) } };
 	const void *source, *gateway, *ifindex;
-	union answer a;
+	union answer a = { .bytes = { 0 } };
 	ssize_t n;
 
 	attribute_add(&r, RTA_DST, dest, (uint16_t)size);

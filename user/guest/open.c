@@ -227,8 +227,10 @@ int jitney_bind(struct jitney *j, uint16_t number)
 	struct jt_port *port = number ? jt_port_find(j, number) : NULL;
 	int err;
 
-	if (port)
+	if (port) {
+		port->automatic = false;
 		return port->number;
+	}
 	err = jt_port_open(j, number, &port);
 	if (err)
 		return err;
@@ -237,6 +239,18 @@ int jitney_bind(struct jitney *j, uint16_t number)
 		return port->number;
 	jt_port_close(j, port);
 	return err;
+}
+
+/* Nobody uses the port any more: let other programs have it. */
+void jt_port_release(struct jitney *j, struct jt_port *port)
+{
+	struct jt_attach_message m = { .u.port.port = jt_htons(port->number) };
+
+	if (j->receive == JITNEY_RECEIVE_SLICE)
+		jt_attach_ask(j, JT_ATTACH_RELEASE, &m);
+	jt_port_close(j, port);
+	if (j->raw)
+		jt_raw_ports(j);
 }
 
 const char *jitney_reason(struct jitney *j)

@@ -77,30 +77,36 @@ int jt_bind_or_complain(struct jt_run *run, uint16_t port)
 			 JT_EXIT_OK;
 }
 
+static int receive(struct receiver *r, const struct jt_line *line, uint16_t port)
+{
+	int status = jt_run_begin(&r->run, line, "recv");
+
+	if (status)
+		return status;
+	status = jt_bind_or_complain(&r->run, port);
+	if (status) {
+		jitney_close(r->run.j);
+		return status;
+	}
+	fputs("recv: ready\n", stderr);
+	status = work(r);
+	return jt_run_end(&r->run, tell(r), status);
+}
+
 int jt_recv(const struct jt_line *line, char **args)
 {
-	struct receiver *r = calloc(1, sizeof(*r));
-	uint16_t port = 0;
+	struct receiver *r;
+	uint16_t port;
 	int status = jt_port(args[0], &port);
 
-	if (r)
-		r->senders = jt_senders_new();
-	if (!r || !r->senders)
-		status = jt_complain("there is too little memory");
-	if (!status)
-		status = jt_run_begin(&r->run, line, "recv");
-	if (!status) {
-		status = jt_bind_or_complain(&r->run, port);
-		if (status) {
-			jitney_close(r->run.j);
-		} else {
-			fputs("recv: ready\n", stderr);
-			status = work(r);
-			status = jt_run_end(&r->run, tell(r), status);
-		}
-	}
-	if (r)
-		jt_senders_free(r->senders);
+	if (status)
+		return status;
+	r = calloc(1, sizeof(*r));
+	if (!r)
+		return jt_complain("there is too little memory");
+	r->senders = jt_senders_new();
+	status = r->senders ? receive(r, line, port) : jt_complain("there is too little memory");
+	jt_senders_free(r->senders);
 	free(r);
 	return status;
 }
