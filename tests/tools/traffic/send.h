@@ -74,8 +74,9 @@ static int batch_send(struct sender *s, struct flow_out *f, uint32_t n)
 		s->bytes += s->parts[i].iov_len;
 	}
 	while (done < n) {
-		sent = n == 1 ? (sendmsg(f->fd, &s->headers[0].msg_hdr, 0) < 0 ? -1 : 1) :
-				sendmmsg(f->fd, s->headers + done, n - done, 0);
+		sent = f->way ? helper_send(f->way, s->parts + done, n - done) :
+		       n == 1 ? (sendmsg(f->fd, &s->headers[0].msg_hdr, 0) < 0 ? -1 : 1) :
+				  sendmmsg(f->fd, s->headers + done, n - done, 0);
 		if (sent < 0 && !send_again(s))
 			return *s->stop ? 0 : -errno;
 		if (sent > 0)
@@ -206,7 +207,9 @@ static void sender_report(const struct sender *s, double seconds)
 		received += s->flows[i].received;
 		closed += s->flows[i].closed;
 	}
-	printf("{\"sent\":%llu,\"bytes\":%llu,\"datagrams\":%llu,\"control\":%llu,\"flows\":%u,"
+	printf("{");
+	helper_report(s->j);
+	printf("\"sent\":%llu,\"bytes\":%llu,\"datagrams\":%llu,\"control\":%llu,\"flows\":%u,"
 	       "\"closed\":%u,\"received\":%llu,\"refused\":%llu,\"waited\":%llu,\"syncs\":%llu,"
 	       "\"seconds\":%.6f,\"messages_per_s\":%.0f}\n",
 	       (unsigned long long)s->sent, (unsigned long long)s->bytes,
@@ -248,6 +251,7 @@ static int send_main(const struct options *o, volatile bool *stop)
 	for (i = 0; i < o->flows && !err && !o->blind && !o->tolerant; i++)
 		if (s->flows[i].received != s->flows[i].next)
 			err = -EIO;
+	jitney_close(s->j);
 	free(s);
 	return err ? 1 : 0;
 }
