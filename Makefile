@@ -61,8 +61,10 @@ JITNEYD_C := $(wildcard user/controller/*.c)
 JITNEY_C := $(wildcard user/cli/*.c)
 LIBJITNEY_C := $(wildcard user/guest/*.c)
 GUEST_C := $(wildcard user/guest/cli/*.c)
-BPF_O := $(patsubst bpf/%.c,build/bpf/%.o,$(wildcard bpf/*.bpf.c))
+# What is loaded on the host is one object; the guest's program is another.
+BPF_O := $(patsubst bpf/%.c,build/bpf/%.o,$(filter-out bpf/guest.bpf.c,$(wildcard bpf/*.bpf.c)))
 SKELETON := build/bpf/jitney.skel.h
+GUEST_SKELETON := build/bpf/guest.skel.h
 
 PROGRAMS := $(if $(JITNEYD_C),build/bin/jitneyd) $(if $(JITNEY_C),build/bin/jitney) \
 	$(if $(GUEST_C),build/bin/jitney-guest)
@@ -85,7 +87,7 @@ FAIL := $(patsubst tests/fault/%.c,build/tests/%.so,$(wildcard tests/fault/fail.
 .PHONY: install uninstall clean format help
 
 all: bpf $(PROGRAMS) $(LIBRARIES) $(TOOLS)
-bpf: build/bpf/jitney.bpf.o $(SKELETON)
+bpf: build/bpf/jitney.bpf.o $(SKELETON) build/bpf/guest.bpf.o $(GUEST_SKELETON)
 tools: $(TOOLS)
 unit: $(UNIT)
 threads: $(THREADS)
@@ -139,9 +141,13 @@ $(SKELETON): build/bpf/jitney.bpf.o Makefile
 	$(Q){ printf '%s\n' '// NOLINTBEGIN' '#include <jitney/abi.h>'; \
 		$(BPFTOOL) gen skeleton $< name jitney_bpf; echo '// NOLINTEND'; } > $@
 
+$(GUEST_SKELETON): build/bpf/guest.bpf.o Makefile
+	$(call say,SKEL,$@)
+	$(Q){ echo '// NOLINTBEGIN'; $(BPFTOOL) gen skeleton $< name guest_bpf; echo '// NOLINTEND'; } > $@
+
 # $1: folder of the objects, $2: extra flags
 define objects
-build/$1/%.o: %.c Makefile | $(SKELETON)
+build/$1/%.o: %.c Makefile | $(SKELETON) $(GUEST_SKELETON)
 	$$(call say,CC,$$@)
 	$$(Q)mkdir -p $$(@D)
 	$$(Q)$(CC) $$(ALL_CFLAGS) $2 $$(PKG_CFLAGS) $$(EXTRA) -MMD -MP -c $$< -o $$@
@@ -195,7 +201,7 @@ build/asan/jitneyd: $(JITNEYD_C:%.c=build/asan/obj/%.o) build/asan/obj/common.a
 # A test is one source file, with those of its folder that are no tests themselves.
 # $1: folder of objects, $2: of sources, $3: programs, $4: the tests' names, $5: compiler, $6: flags
 define programs
-build/obj-$1/%.o: $2/%.c Makefile | $(SKELETON)
+build/obj-$1/%.o: $2/%.c Makefile | $(SKELETON) $(GUEST_SKELETON)
 	$$(call say,CC,$$@)
 	$$(Q)mkdir -p $$(@D) && $5 $$(ALL_CFLAGS) $6 -Itests $$(PKG_CFLAGS) -MMD -MP -c $$< -o $$@
 

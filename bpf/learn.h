@@ -8,20 +8,7 @@
 #define JITNEY_LEARN_H
 
 #include <jitney/parse.h>
-#include "count.h"
-
-JT_INLINE void jt_address_set(struct jt_address *a, const void *bytes, int size, __u16 family)
-{
-	__builtin_memset(a, 0, sizeof(*a));
-	if (size == 6)
-		__builtin_memcpy(a->bytes, bytes, 6);
-	else if (size == 4)
-		__builtin_memcpy(a->bytes, bytes, 4);
-	else
-		__builtin_memcpy(a->bytes, bytes, 16);
-	a->family = family;
-	a->scope = JT_SCOPE_GUEST;
-}
+#include "address.h"
 
 /* Source and destination of a flow; @ip is looked at if the template has none. */
 JT_INLINE int jt_addresses_read(const __u8 *ip, const __u8 *end, const struct jt_template *t,

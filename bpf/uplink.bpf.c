@@ -8,7 +8,7 @@
  * into the ring buffer `frames`. tcx is for devices without native XDP: generic
  * XDP would copy each large packet of bulk TCP that passes.
  */
-#include "outer.h"
+#include "helper.h"
 
 #define JT_LATE_MAX 4096 /* further behind it is another count */
 
@@ -50,15 +50,6 @@ JT_INLINE int jt_frame_check(struct jt_uplink *u, const struct jt_frame_header *
 	if (jt_ntohs(h->length) > u->total - u->cursor.offset)
 		return JT_REASON_FRAME_LENGTH;
 	return JT_ABOARD;
-}
-
-/* A data frame for one guest that takes them itself. Return: its vif, or 0. */
-JT_INLINE __u32 jt_helper(const struct jt_frame_header *h)
-{
-	__u32 id = jt_ntohs(h->guest);
-	struct jt_guest *guest = bpf_map_lookup_elem(&guests, &id);
-
-	return guest && guest->flags & JT_GUEST_HELPER ? guest->ifindex : 0;
 }
 
 /* length: 1 to max, which is a power of two. Said again for Linux 6.1 by a mask. */
@@ -136,7 +127,7 @@ JT_INLINE int jt_frame(struct jt_uplink *u, bool skb)
 	jt_sequence(peer, h);
 	jt_count(&peer->received_frames, 1);
 	jt_count(&peer->received_bytes, u->total);
-	u->vif = jt_helper(h);
+	u->vif = jt_helper(u, skb, h, place->id);
 	return u->vif ? JT_SWITCH : jt_receive(u, skb, peer->reasons);
 }
 

@@ -204,6 +204,7 @@ struct jt_control {
 };
 
 #define JT_CONTROL_DISCOVER 0x1 /* hellos of unknown machines go to the controller */
+#define JT_CONTROL_HELPERS 0x2	/* a guest has JT_GUEST_HELPER: frames are looked into */
 
 JT_ASSERT(JT_PEERS_MAX <= 1024, "a peer's id fits an extent's word");
 JT_ASSERT(offsetof(struct jt_control, epoch) % 64 == 0, "hot words on one line");

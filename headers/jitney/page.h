@@ -38,6 +38,8 @@ enum jt_page_result {
 };
 
 #define JT_CAS_TRIES 4
+/* More changes than honest writers make of a word: an extent has room for fewer messages. */
+#define JT_CLOSE_TRIES 2048
 
 JT_INLINE __u64 jt_bank_blank(__u64 epoch)
 {
@@ -214,23 +216,63 @@ JT_INLINE __u32 jt_bank_close(struct jt_page *page, __u64 epoch)
 	return taken < extents ? taken : extents;
 }
 
-/* Seal an extent. Idempotent. Return: its final word. */
-JT_INLINE __u64 jt_extent_seal(struct jt_extent *x, __u32 epoch)
+/*
+ * jt_bank_try_close() - Close a bank that hostile writers may change, too
+ * @word:	set to the bank's word; its epoch and count may say anything
+ *
+ * Return: false if somebody never stopped changing it.
+ */
+JT_INLINE bool jt_bank_try_close(struct jt_page *page, __u64 epoch, __u64 *word)
 {
-	__u64 old = JT_READ(x->word), word, now;
+	struct jt_bank *bank = jt_page_bank(page, epoch);
+	__u64 old = JT_READ(bank->word), now;
+	int i;
 
-	for (;;) {
-		if (JT_EPOCH(old) != epoch)
-			word = (__u64)epoch << 32 | JT_EXTENT_CLOSED; /* taken, never opened */
-		else
-			word = old | JT_EXTENT_CLOSED;
-		if (word == old)
-			return word;
-		now = jt_cas(&x->word, old, word);
+	for (i = 0; i < JT_CLOSE_TRIES; i++) {
+		now = jt_cas(&bank->word, old, old | JT_BANK_CLOSED);
+		*word = old | JT_BANK_CLOSED;
 		if (now == old)
-			return word;
+			return true;
 		old = now;
 	}
+	return false;
+}
+
+/*
+ * jt_extent_try_seal() - Seal an extent; idempotent
+ * @word:	set to its final word
+ *
+ * Return: false if somebody never stopped changing it. Each of an extent's
+ * messages can change it once, so no honest writers do.
+ */
+JT_INLINE bool jt_extent_try_seal(struct jt_extent *x, __u32 epoch, __u64 *word)
+{
+	__u64 old = JT_READ(x->word), now;
+	int i;
+
+	for (i = 0; i < JT_CLOSE_TRIES; i++) {
+		if (JT_EPOCH(old) != epoch)
+			*word = (__u64)epoch << 32 | JT_EXTENT_CLOSED; /* taken, never opened */
+		else
+			*word = old | JT_EXTENT_CLOSED;
+		if (*word == old)
+			return true;
+		now = jt_cas(&x->word, old, *word);
+		if (now == old)
+			return true;
+		old = now;
+	}
+	return false;
+}
+
+/* The same among writers that can be trusted. Return: its final word. */
+JT_INLINE __u64 jt_extent_seal(struct jt_extent *x, __u32 epoch)
+{
+	__u64 word;
+
+	while (!jt_extent_try_seal(x, epoch, &word))
+		;
+	return word;
 }
 
 /* Bytes reserved behind `head`, by a sealed extent's word. */
@@ -249,11 +291,13 @@ JT_INLINE bool jt_extent_settled(const struct jt_extent *x, __u64 word, __u32 he
 JT_INLINE __u32 jt_record_span(const __u8 *at, __u32 room)
 {
 	struct jt_record r;
-	__u32 size;
+	__u32 size, head;
 
 	memcpy(&r, at, sizeof(r));
-	size = JT_RECORD_HEAD + JT_ALIGN4(jt_ntohs(r.head) & 0x7ff);
-	return jt_ntohs(r.head) >> 11 && size <= room ? size : 0;
+	head = jt_ntohs(r.head);
+	JT_ONCE(head);
+	size = JT_RECORD_HEAD + JT_ALIGN4(head & 0x7ff);
+	return head >> 11 && size <= room ? size : 0;
 }
 
 /* True for the head of a message record, false for template and padding. */

@@ -70,6 +70,9 @@
 #define jt_cas(p, old, new) __sync_val_compare_and_swap(p, old, new)
 #define jt_fetch_add(p, v) __sync_fetch_and_add(p, v)
 
+/* What was read from memory that others write stays as it was read. */
+#define JT_ONCE(x) __asm__ volatile("" : "+r"(x))
+
 #define JT_ALIGN4(n) (((n) + 3) & ~3U)
 
 #endif

@@ -58,4 +58,27 @@ JT_INLINE bool jt_template_canonical(const struct jt_template *t)
 		t->u.ethernet.ethertype == jt_htons(JT_ETH_IPV6));
 }
 
+/*
+ * Make a key of a template record that was read into it with what follows the
+ * record. Return: bytes of the template; 0 if it is malformed, or not of UDP.
+ */
+JT_INLINE __u32 jt_key_settle(struct jt_flow_key *key, __u32 guest)
+{
+	struct jt_template *t = &key->header;
+	__u32 i, vlan, size = jt_template_size(t->kind, t->flags);
+
+	key->guest = guest;
+	if (t->kind == JT_TEMPLATE_UDP4) {
+		vlan = t->u.words[3];
+		for (i = 3; i < JT_ARRAY_SIZE(t->u.words); i++)
+			t->u.words[i] = 0;
+		t->vlan = vlan;
+	} else if (t->kind != JT_TEMPLATE_UDP6) {
+		return 0;
+	}
+	if (!(t->flags & JT_TEMPLATE_VLAN))
+		t->vlan = 0;
+	return size && jt_template_canonical(t) ? size : 0;
+}
+
 #endif

@@ -73,7 +73,8 @@ start_once() {
 	local side=$1 status=0
 	inject "$side" "$3"
 	start_faulty "$side" "$2" --guest="${side}1=vif-${side}1" --guest="h=br0,ip=10.9.9.9" \
-		"$(peer_flags "$side")" "$(remote_flags "$side" 1)" --discover
+		"$(peer_flags "$side")" "$(remote_flags "$side" 1)" --discover \
+		--trust="x=${side}1" --trust=y=h
 	until_true 30 ready_or_dead "$side" || fail "neither ready nor at its end" || return
 	if grep -q '^jitneyd: ready' "$work/$side.err"; then
 		pkill -TERM -P "${pid[$side]}" -x jitneyd || true

@@ -70,6 +70,18 @@ refuses() {
 	for bad in '' x =x 10.0.0.1= 10.0.0.1 10.0.0=x; do refuses "--remote " "--remote=$bad"; done
 }
 
+@test "trust domains with bad values: a sentence and status 2" {
+	local bad eight=() i
+	for bad in '' x x= =a 'x=a,' x=,a x=a,,b x=a/b sixteen-letters-=a x=sixteen-letters- 'x=a b'; do
+		refuses "--trust .*DOMAIN=GUEST" "--trust=$bad"
+	done
+	refuses "in a domain already" --trust=x=a,a
+	refuses "in a domain already" --trust=x=a --trust=y=b,a
+	for i in {1..8}; do eight+=("--trust=d$i=g$i"); done
+	refuses "up to 8 domains" "${eight[@]}" --trust=d9=g9
+	refuses "line 2: trust = y=a: .*in a domain already" "$(config 'trust = x=a\ntrust = y=a\n')"
+}
+
 @test "flags that do not go together or do not exist: a sentence and status 2" {
 	refuses "cycle-min is longer" --cycle-min=2s --cycle-max=1s
 	refuses "leave --pin away" --adopt=/x --pin=/y

@@ -204,11 +204,16 @@ start_jitneyd() {
 	grep -q '^jitneyd: ready' "$work/$side.err" || fail "jitneyd of $side is not ready: $(<"$work/$side.err")"
 }
 
+cpu_of() {
+	[[ $1 == a ]] && echo 0 || echo $(($(nproc) - 1))
+}
+
 start_controller() {
 	local side=$1
 	shift
+	# Two that never sleep would starve each other on one CPU.
 	start_jitneyd "$side" --name="$side" --uplink=uplink --socket="$work/$side.sock" \
-		--pin="$pins/$side" "$@"
+		--pin="$pins/$side" --cpu="$(cpu_of "$side")" "$@"
 }
 
 start_pair() {

@@ -90,7 +90,7 @@ static void page_open(struct jt_datapath *d)
 	jt_datapath_init(d);
 	d->page.geometry = g;
 	d->pool = POOL;
-	d->umem_size = (size_t)(g.banks + POOL) * jt_bank_stride(&g);
+	d->umem_size = d->page_bytes = (size_t)(g.banks + POOL) * jt_bank_stride(&g);
 	d->page.memory = map_memory(d->umem_size);
 	d->page.control = map_memory(sizeof(struct jt_control));
 	d->page.extents = map_memory(sizeof(struct jt_extent) * g.banks * g.extents);
@@ -169,15 +169,15 @@ static void drain_in_parts(struct jt_controller *c, uint64_t *ns)
 	struct jt_transmit *t = &c->transmit;
 	uint64_t start = jt_env_now(), sealed, reaped, before = sendto_ns;
 
-	must(bank_send(c, t->send_epoch), "hand over a bank at once");
+	must(bank_send(c, t, t->send_epoch), "hand over a bank at once");
 	sealed = jt_env_now();
 	while (!kick(c))
 		;
 	t->send_epoch++;
-	while (drain_of(c, t->wipe_epoch)->outstanding)
+	while (drain_of(t, t->wipe_epoch)->outstanding)
 		reap(c);
 	reaped = jt_env_now();
-	must(bank_wipe(c, t->wipe_epoch++), "wipe a bank");
+	must(bank_wipe(c, t, t->wipe_epoch++), "wipe a bank");
 	ns[WIPE] += jt_env_now() - reaped;
 	ns[REAP] += reaped - sealed - (sendto_ns - before);
 	ns[SEAL] += sealed - start;

@@ -112,6 +112,9 @@ static void test_forged_frame(void)
 	p.bytes[11]++;
 	CHECK(show(&p) == DROP);
 	CHECK(h.guests[GUEST_ONE].reasons[JT_REASON_SPOOFED_MAC] == 1);
+	p.bytes[0] |= 1; /* to all machines */
+	CHECK(show(&p) == DROP);
+	CHECK(h.guests[GUEST_ONE].reasons[JT_REASON_SPOOFED_MAC] == 2);
 }
 
 static void spoofed(const struct packet_spec *s)

@@ -179,10 +179,14 @@ static void check_bpffs(struct jt_doctor *d)
 static void check_memlock(struct jt_doctor *d)
 {
 	int64_t memory = jt_get_int(json_object_get(d->status, "page"), "memory");
+	const json_t *domain;
 	struct rlimit limit = { 0 };
+	size_t i;
 
 	if (!memory)
 		memory = MEMORY_DEFAULT;
+	json_array_foreach(json_object_get(d->status, "domains"), i, domain)
+		memory += jt_get_int(domain, "memory");
 	if (capabilities(d) & 1ULL << CAP_IPC_LOCK) {
 		jt_found(d, JT_OK, NULL, "no limit for who has CAP_IPC_LOCK");
 		return;

@@ -52,6 +52,18 @@ static void print_page_settings(const json_t *page)
 	     jt_get_int(page, "small"), jt_get_int(page, "threshold"));
 }
 
+static void print_domains(const json_t *domains)
+{
+	const json_t *d;
+	size_t i;
+
+	json_array_foreach(domains, i, d)
+		LINE("domain", "%s: %zu guests, %" PRId64 " members; %s messages in %s frames",
+		     jt_get_text(d, "name"), json_array_size(json_object_get(d, "guests")),
+		     jt_get_int(d, "members"), JT_NUMBER(jt_get_int(d, "messages")),
+		     JT_NUMBER(jt_get_int(d, "frames")));
+}
+
 static void print_cycle_short(const json_t *cycle)
 {
 	LINE("cycle", "%s, %s; no message waits longer than %s; %s", jt_get_text(cycle, "mode"),
@@ -86,6 +98,7 @@ static void print_status(const json_t *status)
 	print_uplink(json_object_get(status, "uplink"));
 	print_frames(status);
 	print_page_settings(json_object_get(status, "page"));
+	print_domains(json_object_get(status, "domains"));
 	print_cycle_short(json_object_get(status, "cycle"));
 	print_totals(json_object_get(status, "totals"));
 	LINE("pinned", "%s", jt_get_text(status, "pin"));

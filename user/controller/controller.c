@@ -12,6 +12,7 @@
 #include "common/log.h"
 #include "controller/capture.h"
 #include "controller/control.h"
+#include "controller/domains.h"
 #include "controller/guests.h"
 #include "controller/helpers.h"
 #include "controller/peers.h"
@@ -327,6 +328,7 @@ static const struct step {
 	{ signals_start, "wait for signals" },
 	{ jt_control_start, NULL },
 	{ datapath_start, NULL },
+	{ jt_domains_start, NULL },
 	{ netdev_start, "watch interfaces" },
 	{ events_start, "take events of the BPF programs" },
 	{ uplink_start, NULL },
@@ -367,7 +369,7 @@ static void turn(struct jt_controller *c, int timeout)
 			w->ready(c, w, events[i].events);
 	}
 	jt_helpers_reap(c);
-	if (c->transmit.send_epoch < JT_READ(c->datapath.page.control->epoch))
+	if (jt_transmit_waiting(c))
 		jt_transmit_run(c);
 	/* Awake by a writer's word whose event found no room in the ring. */
 	if (!c->scheduler.start_ns && !JT_READ(c->datapath.page.control->asleep))
@@ -392,6 +394,7 @@ static void controller_stop(struct jt_controller *c)
 		JT_WRITE(c->board.notice->magic, 0);
 	if (c->datapath.page.control) {
 		jt_guests_stop(c); /* from here on everything passes */
+		jt_domains_stop(c);
 		if (c->started_ns)
 			jt_scheduler_flush(c);
 		jt_peers_stop(c);
@@ -411,6 +414,7 @@ static void controller_stop(struct jt_controller *c)
 	jt_netdev_watch_close(c->netdev);
 	jt_deliver_close(&c->deliver);
 	jt_index_free(&c->index);
+	jt_domains_close(c);
 	jt_datapath_close(&c->datapath);
 }
 
@@ -448,15 +452,17 @@ int jt_controller_run(const struct jt_options *o)
 		jt_log("failed to start: out of memory");
 		return EXIT_FAILURE;
 	}
-	jt_process_prepare();
-	err = controller_start(c);
+	err = jt_process_prepare(o->cpu);
+	if (!err)
+		err = controller_start(c);
 	if (!err) {
 		c->started_ns = jt_env_now();
 		JT_WRITE(c->datapath.page.control->magic, JT_MAGIC);
 		JT_WRITE(c->board.notice->magic, JT_NOTICE_MAGIC);
+		jt_domains_ready(c);
 		jt_log("ready");
 		while (!c->stop)
-			turn(c, jt_scheduler_timeout(c));
+			turn(c, jt_transmit_timeout(c));
 	}
 	controller_stop(c);
 	if (c->epoll >= 0)

@@ -17,6 +17,7 @@
 
 struct jt_client;
 struct jt_controller;
+struct jt_domain;
 
 /* A descriptor in the loop. `ready` may close and free what it belongs to. */
 struct jt_watch {
@@ -31,7 +32,6 @@ struct jt_scheduler {
 	struct jt_cycle_settings settings;
 	uint64_t start_ns;    /* of the running cycle; 0: asleep */
 	uint64_t length_ns;   /* of the running cycle */
-	uint64_t epoch;	      /* last one seen active */
 	uint64_t measured_ns; /* when the sums below were last taken */
 	uint64_t mean_interval_ns, mean_write_ns;
 	uint64_t swaps[JT_SWAP_COUNT];
@@ -48,9 +48,16 @@ struct jt_drain {
 	bool closed;
 };
 
+/* One page on its way out: the main one, or a trust domain's. */
 struct jt_transmit {
-	uint64_t send_epoch;		      /* the oldest bank with frames to hand over */
-	uint64_t wipe_epoch;		      /* the oldest bank that is not blank again */
+	struct jt_page *page;
+	struct jt_domain *domain; /* who can write to it besides us and our programs, or NULL */
+	uint64_t epoch;		  /* last one seen active */
+	uint64_t send_epoch;	  /* the oldest bank with frames to hand over */
+	uint64_t wipe_epoch;	  /* the oldest bank that is not blank again */
+	uint64_t swaps, frames, messages;
+	uint64_t reset_ns;		      /* when it was found to make no sense; 0: it does */
+	uint32_t reset_bank;		      /* the next one to be wiped then */
 	struct jt_drain drains[JT_BANKS_MAX]; /* by epoch % banks */
 };
 
@@ -105,7 +112,11 @@ struct jt_controller {
 	struct jt_netdev uplink;
 	struct jt_attachment uplink_attachment;
 	struct jt_scheduler scheduler;
-	struct jt_transmit transmit;
+	struct jt_transmit transmit; /* of the main page */
+	struct jt_domain *domains;
+	unsigned int domain_count;
+	struct jt_transmit *pages[1 + JT_DOMAINS_MAX]; /* the main one, then the domains' */
+	unsigned int page_count;
 	struct jt_deliver deliver;
 	struct jt_index index;
 	struct jt_capture capture;

@@ -10,6 +10,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include <jitney/domain.h>
 #include "common/log.h"
 #include "controller/datapath.h"
 #include "jitney.skel.h"
@@ -181,12 +182,30 @@ static size_t extents_size(const struct jt_geometry *g)
 #define PEERS_SIZE page_round(JT_PEERS_MAX * sizeof(struct jt_peer))
 #define CONTROL_SIZE page_round(sizeof(struct jt_control))
 
-static int map_all(struct jt_datapath *d, const struct jt_geometry *g)
+/* The page, at the beginning of a range that keeps room for the domains' pages. */
+static void *map_page(struct jt_datapath *d)
 {
+	void *range = mmap(NULL, d->umem_size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (range == MAP_FAILED)
+		return NULL;
+	if (mmap(range, d->page_bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED,
+		 d->maps[JT_MAP_page], 0) != MAP_FAILED)
+		return range;
+	munmap(range, d->umem_size);
+	return NULL;
+}
+
+static int map_all(struct jt_datapath *d, const struct jt_options *o)
+{
+	const struct jt_geometry *g = &o->geometry;
+
 	d->pool = pool_entries(g);
-	d->umem_size = (size_t)(g->banks + d->pool) * jt_bank_stride(g);
+	d->page_bytes = (size_t)(g->banks + d->pool) * jt_bank_stride(g);
+	d->domain_bytes = jt_domain_size(g);
+	d->umem_size = d->page_bytes + o->trust_count * d->domain_bytes;
 	d->page.geometry = *g;
-	d->page.memory = map_memory(d->maps[JT_MAP_page], d->umem_size);
+	d->page.memory = map_page(d);
 	d->page.extents = map_memory(d->maps[JT_MAP_extents], extents_size(g));
 	d->page.control = map_memory(d->maps[JT_MAP_control], CONTROL_SIZE);
 	d->guests = map_memory(d->maps[JT_MAP_guests], GUESTS_SIZE);
@@ -305,7 +324,7 @@ int jt_datapath_open(struct jt_datapath *d, const struct jt_options *o)
 	if (!err && o->adopt)
 		err = adopt_check(d, o);
 	if (!err)
-		err = map_all(d, &o->geometry);
+		err = map_all(d, o);
 	if (!err && o->pin)
 		err = pin(d, o->pin);
 	if (err)

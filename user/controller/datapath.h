@@ -58,9 +58,11 @@ struct jt_datapath {
 	struct jt_page page; /* the controller's own view */
 	struct jt_guest *guests;
 	struct jt_peer *peers;
-	size_t umem_size; /* bytes at page.memory: banks and receive pool */
-	uint32_t pool;	  /* entries of the receive pool */
-	char *pin;	  /* folder of our pins, or NULL. Borrowed from the options */
+	size_t umem_size;    /* bytes at page.memory: all of the below, in this order */
+	size_t page_bytes;   /* banks and receive pool */
+	size_t domain_bytes; /* the memory of one trust domain */
+	uint32_t pool;	     /* entries of the receive pool */
+	char *pin;	     /* folder of our pins, or NULL. Borrowed from the options */
 };
 
 /* What to do about -EPERM. */

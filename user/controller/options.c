@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include <argp.h>
 #include <ini.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -91,6 +92,11 @@ static const char *set_remote(struct jt_options *o, const char *value)
 		return "this is no MAC or IP address";
 	o->remote_count++;
 	return NULL;
+}
+
+static const char *set_trust(struct jt_options *o, const char *value)
+{
+	return jt_trust_parse(o, value);
 }
 
 static const char *set_discover(struct jt_options *o, const char *value)
@@ -210,6 +216,15 @@ static const char *set_busy_poll(struct jt_options *o, const char *value)
 	return value ? jt_value_number(value, 1, 10000, &o->busy_poll_us) : NULL;
 }
 
+static const char *set_cpu(struct jt_options *o, const char *value)
+{
+	unsigned int cpu;
+	const char *wrong = jt_value_number(value, 0, CPU_SETSIZE - 1, &cpu);
+
+	o->cpu = (int)cpu;
+	return wrong;
+}
+
 static const char *set_path(char **to, const char *value)
 {
 	free(*to);
@@ -252,6 +267,8 @@ static const struct jt_flag {
 	     "another machine that runs Jitney: its MAC, or its IP with --udp; repeat"),
 	FLAG("remote", "ADDRESS=PEER", 0, set_remote,
 	     "a guest's MAC or IP address and the peer it is behind; repeat"),
+	FLAG("trust", "DOMAIN=GUEST[,GUEST]...", 0, set_trust,
+	     "guests that trust each other: their helpers may map one page (method call map); repeat"),
 	FLAG("discover", NULL, 0, set_discover,
 	     "announce guests and learn which are behind which peer"),
 	FLAG("cycle", "auto|TIME", 0, set_cycle, "length of a cycle (auto)"),
@@ -274,6 +291,7 @@ static const struct jt_flag {
 	FLAG("zerocopy", "auto|on|off", 0, set_zerocopy, "zero-copy on the uplink (auto)"),
 	FLAG("busy-poll", "US", OPTION_ARG_OPTIONAL, set_busy_poll,
 	     "poll the uplink's driver for so long before sleeping (off; 20)"),
+	FLAG("cpu", "N", 0, set_cpu, "the CPU that it runs on (one of those that it may)"),
 	FLAG("pin", "DIR", 0, set_pin, "pin maps and programs in this folder of a bpffs"),
 	FLAG("adopt", "DIR", 0, set_adopt, "use what bpftool prog loadall ... pinmaps left there"),
 	FLAG("socket", "PATH", 0, set_socket,
@@ -394,6 +412,7 @@ static void options_default(struct jt_options *o)
 			      .banks = JT_BANKS_DEFAULT,
 			      .extent_size = JT_EXTENT_SIZE_DEFAULT },
 		.small = JT_SMALL_DEFAULT,
+		.cpu = -1,
 		.ethertype = JT_ETHERTYPE_DEFAULT,
 		.socket = strdup(SOCKET_DEFAULT),
 	};
@@ -433,6 +452,10 @@ void jt_options_read(struct jt_options *o, int argc, char **argv)
 
 void jt_options_free(struct jt_options *o)
 {
+	unsigned int i;
+
+	for (i = 0; i < o->trust_count; i++)
+		free(o->trusts[i].guests);
 	free(o->guests);
 	free(o->peers);
 	free(o->remotes);

@@ -12,6 +12,7 @@ enum jt_attach { JT_ATTACH_AUTO, JT_ATTACH_NATIVE, JT_ATTACH_GENERIC, JT_ATTACH_
 enum jt_zerocopy { JT_ZEROCOPY_AUTO, JT_ZEROCOPY_ON, JT_ZEROCOPY_OFF };
 
 #define JT_GUEST_ADDRESSES_MAX 16
+#define JT_DOMAINS_MAX 8
 
 /* --guest NAME=IF[,mac=M][,ip=A]...[,user=U][,group=G] */
 struct jt_guest_spec {
@@ -35,6 +36,13 @@ struct jt_remote_spec {
 	char peer[JT_NAME_SIZE];
 };
 
+/* --trust DOMAIN=GUEST[,GUEST]...: guests that may map one page, by name */
+struct jt_trust_spec {
+	char name[JT_NAME_SIZE];
+	char (*guests)[JT_NAME_SIZE];
+	unsigned int count;
+};
+
 struct jt_options {
 	char name[JT_NAME_SIZE];
 	char uplink[IFNAMSIZ];
@@ -44,6 +52,8 @@ struct jt_options {
 	unsigned int guest_count;
 	unsigned int peer_count;
 	unsigned int remote_count;
+	struct jt_trust_spec trusts[JT_DOMAINS_MAX];
+	unsigned int trust_count;
 	bool discover;
 	struct jt_cycle_settings cycle;
 	bool latency_given;
@@ -55,6 +65,7 @@ struct jt_options {
 	enum jt_attach attach;
 	enum jt_zerocopy zerocopy;
 	unsigned int busy_poll_us;
+	int cpu; /* that it runs on; -1: any one */
 	char *pin;
 	char *adopt;
 	char *socket;
@@ -67,6 +78,12 @@ struct jt_options {
  */
 void jt_options_read(struct jt_options *o, int argc, char **argv);
 void jt_options_free(struct jt_options *o);
+
+/* Add DOMAIN=GUEST[,GUEST]... Return: NULL, or what is wrong with it. */
+const char *jt_trust_parse(struct jt_options *o, const char *text);
+
+/* The trust domain that a guest is in, by its name, or NULL. */
+const struct jt_trust_spec *jt_trust_find(const struct jt_options *o, const char *guest);
 
 /* Read NAME=IF[,...]. Return: NULL, or what is wrong with it. */
 const char *jt_guest_spec_parse(const char *text, struct jt_guest_spec *out);

@@ -6,6 +6,7 @@
 
 #include <jitney/hello.h>
 #include "common/log.h"
+#include "controller/domains.h"
 #include "controller/outer.h"
 #include "controller/peers.h"
 #include "controller/places.h"
@@ -37,6 +38,7 @@ static void set_limits(struct jt_controller *c, uint32_t id)
 						 0;
 	memcpy(slot->address, c->peers[id].address.bytes, sizeof(slot->address));
 	c->board.notice->peer_room[id] = (uint16_t)(limit - slot->head);
+	jt_domains_peer(c, id);
 }
 
 /* Programs and helpers send to it until then. */
@@ -44,6 +46,7 @@ static void set_alive(struct jt_controller *c, uint32_t id, uint64_t until)
 {
 	JT_WRITE(c->datapath.peers[id].alive_until_ns, until);
 	JT_WRITE(c->board.notice->peer_alive_until_ns[id], until);
+	jt_domains_peer(c, id);
 }
 
 /* Find the next hop of a peer behind a router; a datagram makes the kernel ask. */

@@ -2,15 +2,13 @@
 #include <bpf/bpf.h>
 #include <errno.h>
 
+#include "controller/domains.h"
 #include "controller/places.h"
 
 void jt_places_changed(struct jt_controller *c)
 {
-	struct jt_control *control = c->datapath.page.control;
-
 	c->index.stale = true;
-	__sync_fetch_and_add(&control->generation, 1);
-	JT_WRITE(c->board.notice->generation, JT_READ(control->generation));
+	jt_generation_step(c);
 }
 
 int jt_place_set(struct jt_controller *c, const struct jt_address *a, const struct jt_place *place)

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include <errno.h>
 #include <sched.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 
+#include "common/log.h"
 #include "controller/process.h"
 
 /*
@@ -10,20 +13,21 @@
  * and may come out of them in another order. Which one depends on the namespace,
  * so that the controllers of several share no CPU without need.
  */
-static void take_cpu(void)
+static int take_cpu(int wanted)
 {
 	struct stat ns = { 0 };
 	cpu_set_t allowed, one;
-	int cpu, skip;
+	int cpu = wanted, skip;
 
 	if (sched_getaffinity(0, sizeof(allowed), &allowed) || stat("/proc/self/ns/net", &ns))
-		return;
+		return 0;
 	skip = (int)(ns.st_ino % (unsigned int)CPU_COUNT(&allowed));
-	for (cpu = 0; !CPU_ISSET(cpu, &allowed) || skip--; cpu++)
+	for (cpu = wanted < 0 ? 0 : wanted; wanted < 0 && (!CPU_ISSET(cpu, &allowed) || skip--);
+	     cpu++)
 		;
 	CPU_ZERO(&one);
 	CPU_SET(cpu, &one);
-	sched_setaffinity(0, sizeof(one), &one);
+	return sched_setaffinity(0, sizeof(one), &one) && wanted >= 0 ? -errno : 0;
 }
 
 /*
@@ -48,9 +52,14 @@ static void take_limits(void)
 	setrlimit(RLIMIT_NOFILE, &files);
 }
 
-void jt_process_prepare(void)
+int jt_process_prepare(int cpu)
 {
-	take_cpu();
+	int err = take_cpu(cpu);
+
+	if (err)
+		jt_log("failed to run on CPU %d: %s", cpu,
+		       err == -EINVAL ? "there is no such one, or it may not" : strerror(-err));
 	take_priority();
 	take_limits();
+	return err;
 }

@@ -2,7 +2,12 @@
 #ifndef JITNEY_PROCESS_H
 #define JITNEY_PROCESS_H
 
-/* The process's CPU, priority and limits. What can't be had is not needed to work. */
-void jt_process_prepare(void);
+/*
+ * The process's CPU, priority and limits. What can't be had is not needed to work,
+ * but for a CPU that somebody asked for.
+ *
+ * Return: 0 or negative errno, after a message.
+ */
+int jt_process_prepare(int cpu);
 
 #endif

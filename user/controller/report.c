@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "controller/domains.h"
 #include "controller/helpers.h"
 #include "controller/outer.h"
 #include "controller/peers.h"
@@ -106,7 +107,7 @@ static json_t *geometry(struct jt_controller *c)
 	set_number(o, "extents", g->extents);
 	set_number(o, "small", c->options->small);
 	set_number(o, "threshold", c->options->threshold);
-	set_number(o, "memory", c->datapath.umem_size);
+	set_number(o, "memory", c->datapath.page_bytes);
 	return o;
 }
 
@@ -228,6 +229,39 @@ json_t *jt_report_cycle(struct jt_controller *c)
 	return json_pack("{s:o}", "cycle", cycle(c));
 }
 
+static json_t *domain(const struct jt_domain *d, size_t memory)
+{
+	json_t *o = json_object(), *guests = json_array();
+	const struct jt_member *m;
+	uint64_t members = 0;
+	unsigned int i;
+
+	for (i = 0; i < d->spec->count; i++)
+		json_array_append_new(guests, json_string(d->spec->guests[i]));
+	for (m = d->members; m; m = m->next)
+		members++;
+	set_text(o, "name", d->spec->name);
+	json_object_set_new(o, "guests", guests);
+	set_number(o, "members", members);
+	set_number(o, "epoch", d->transmit.epoch);
+	set_number(o, "swaps", d->transmit.swaps);
+	set_number(o, "frames", d->transmit.frames);
+	set_number(o, "messages", d->transmit.messages);
+	set_number(o, "resets", d->resets);
+	set_number(o, "memory", memory);
+	return o;
+}
+
+static json_t *domains(struct jt_controller *c)
+{
+	json_t *list = json_array();
+	unsigned int i;
+
+	for (i = 0; i < c->domain_count; i++)
+		json_array_append_new(list, domain(&c->domains[i], c->datapath.domain_bytes));
+	return list;
+}
+
 json_t *jt_report_status(struct jt_controller *c)
 {
 	json_t *o = json_object();
@@ -242,6 +276,7 @@ json_t *jt_report_status(struct jt_controller *c)
 	json_object_set_new(o, "page", geometry(c));
 	json_object_set_new(o, "cycle", cycle(c));
 	json_object_set_new(o, "totals", totals(c));
+	json_object_set_new(o, "domains", domains(c));
 	set_text(o, "pin", c->options->pin ? c->options->pin : c->options->adopt);
 	set_text(o, "ethertype", ethertype);
 	set_number(o, "udp_port", c->options->udp_port);

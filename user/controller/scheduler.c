@@ -3,6 +3,7 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
+#include "controller/domains.h"
 #include "controller/peers.h"
 #include "controller/scheduler.h"
 #include "controller/transmit.h"
@@ -64,82 +65,128 @@ static void arm(struct jt_controller *c, uint64_t at)
 	timerfd_settime(c->timer_watch.fd, TFD_TIMER_ABSTIME, &t, NULL);
 }
 
+/* What every page announces. @start 0: as it was. */
+static void publish_cycle(struct jt_controller *c, uint64_t start, uint64_t length)
+{
+	struct jt_control *control;
+	unsigned int i;
+
+	for (i = 0; i < c->page_count; i++) {
+		control = c->pages[i]->page->control;
+		if (start)
+			JT_WRITE(control->cycle_start_ns, start);
+		JT_WRITE(control->cycle_ns, length);
+	}
+	if (start)
+		JT_WRITE(c->board.notice->cycle_start_ns, start);
+	JT_WRITE(c->board.notice->cycle_ns, length);
+}
+
+static void publish_alive(struct jt_controller *c, uint64_t until)
+{
+	unsigned int i;
+
+	for (i = 0; i < c->page_count; i++)
+		JT_WRITE(c->pages[i]->page->control->alive_until_ns, until);
+	JT_WRITE(c->board.notice->alive_until_ns, until);
+}
+
 static void begin(struct jt_controller *c, uint64_t now)
 {
 	struct jt_scheduler *s = &c->scheduler;
-	struct jt_control *control = c->datapath.page.control;
 
 	s->start_ns = now;
-	JT_WRITE(control->cycle_start_ns, now);
-	JT_WRITE(control->cycle_ns, s->length_ns);
-	JT_WRITE(c->board.notice->cycle_start_ns, now);
-	JT_WRITE(c->board.notice->cycle_ns, s->length_ns);
+	publish_cycle(c, now, s->length_ns);
 	JT_WRITE(c->board.notice->asleep, 0);
 	jt_slices_wake(c);
 	arm(c, now + s->length_ns);
 }
 
 /*
- * Go to sleep. The programs look at `asleep` after they have committed, we look
- * at the page after we have set it, with full barriers on both sides: one of us
- * sees the other. Likewise helpers, and their slices.
+ * Go to sleep. Writers look at `asleep` after they have committed, we look at
+ * the pages and slices after we have set it, with full barriers on both sides:
+ * one of us sees the other.
  */
 static void sleep_until_rung(struct jt_controller *c)
 {
-	struct jt_control *control = c->datapath.page.control;
-	struct jt_notice *notice = c->board.notice;
 	uint64_t now = jt_env_now();
+	bool aboard;
+	unsigned int i;
 
 	jt_transmit_run(c); /* banks whose frames came back late are blank for the next burst */
 	c->scheduler.start_ns = 0;
 	/* The last word is the peers': has what was sent arrived? */
 	arm(c, jt_peers_tick(c, now) ? now + JT_PEER_PROBE_NS : 0);
-	JT_WRITE(control->cycle_ns, 0);
-	JT_WRITE(notice->cycle_ns, 0);
-	JT_WRITE(control->alive_until_ns, JT_NEVER_STALE);
-	JT_WRITE(notice->alive_until_ns, JT_NEVER_STALE);
-	__atomic_store_n(&notice->asleep, 1, __ATOMIC_SEQ_CST);
-	__atomic_store_n(&control->asleep, 1, __ATOMIC_SEQ_CST);
+	publish_cycle(c, 0, 0);
+	publish_alive(c, JT_NEVER_STALE);
+	for (i = 0; i < c->page_count; i++)
+		__atomic_store_n(&c->pages[i]->page->control->asleep, 1, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&c->board.notice->asleep, 1, __ATOMIC_SEQ_CST);
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	if ((!jt_transmit_empty(c) || jt_slices_pending(c)) && jt_cas(&control->asleep, 1, 0) == 1)
+	aboard = jt_slices_pending(c);
+	for (i = 0; i < c->page_count; i++)
+		aboard |= !jt_transmit_empty(c->pages[i]) &&
+			  jt_cas(&c->pages[i]->page->control->asleep, 1, 0) == 1;
+	if (aboard)
 		jt_scheduler_wake(c, now);
 }
 
 /* Swaps that writers made because they found the page full. Return: were there any? */
-static bool follow_writers(struct jt_controller *c, uint64_t epoch)
+static bool follow_writers(struct jt_controller *c, struct jt_transmit *t, uint64_t epoch)
 {
-	struct jt_scheduler *s = &c->scheduler;
-	bool any = s->epoch < epoch;
+	uint64_t steps = epoch - t->epoch;
 
-	s->swaps[JT_SWAP_writer] += epoch - s->epoch;
-	s->epoch = epoch;
-	return any;
+	if (!t->domain)
+		c->scheduler.swaps[JT_SWAP_writer] += steps;
+	t->swaps += steps;
+	t->epoch = epoch;
+	return steps;
 }
 
 /* Return: whether anything leaves. */
-static bool swap(struct jt_controller *c, enum jt_swap why)
+static bool page_swap(struct jt_controller *c, struct jt_transmit *t, enum jt_swap why)
 {
-	struct jt_page *page = &c->datapath.page;
 	uint64_t epoch;
 	bool any;
 
-	jt_slices_collect(c);
-	epoch = JT_READ(page->control->epoch);
-	any = follow_writers(c, epoch);
-
+	if (!jt_transmit_epoch(c, t, &epoch))
+		return false;
+	any = follow_writers(c, t, epoch);
 	/* The bank that was rung for may have left already. */
-	if (!jt_transmit_empty(c) && !(any && why == JT_SWAP_threshold)) {
-		any = true;
-		if (jt_page_step(page, epoch))
-			jt_transmit_run(c); /* perhaps a bank comes back */
-		if (!jt_page_step(page, epoch)) {
+	if (jt_transmit_empty(t) || (any && why == JT_SWAP_threshold && !t->domain))
+		return any;
+	if (jt_transmit_step(c, t, epoch)) {
+		if (!t->domain)
 			c->scheduler.swaps[why]++;
-			c->scheduler.epoch = epoch + 1;
-			JT_WRITE(c->board.notice->swaps, epoch + 1);
-		}
+		t->swaps++;
+		t->epoch = epoch + 1;
 	}
+	return true;
+}
+
+/* A number that is another one behind each swap. */
+static void publish_swaps(struct jt_controller *c)
+{
+	uint64_t swaps = 0;
+	unsigned int i;
+
+	for (i = 0; i < c->page_count; i++)
+		swaps += c->pages[i]->swaps;
+	JT_WRITE(c->board.notice->swaps, swaps);
+}
+
+/* All pages. Return: whether anything leaves. */
+static bool swap(struct jt_controller *c, enum jt_swap why)
+{
+	bool any = false;
+	unsigned int i;
+
+	jt_slices_collect(c);
+	for (i = 0; i < c->page_count; i++)
+		any |= page_swap(c, c->pages[i], why);
 	if (any)
 		jt_transmit_run(c);
+	publish_swaps(c);
 	return any || jt_slices_pending(c);
 }
 
@@ -163,10 +210,45 @@ static void cycle_end(struct jt_controller *c, enum jt_swap why)
 
 void jt_scheduler_wake(struct jt_controller *c, uint64_t time_ns)
 {
+	struct jt_control *control;
+	unsigned int i;
+
 	c->scheduler.wakeups++;
 	if (c->scheduler.start_ns)
 		return;
+	/* Who comes aboard of another page need not ring any more. */
+	for (i = 0; i < c->page_count; i++) {
+		control = c->pages[i]->page->control;
+		if (JT_READ(control->asleep))
+			JT_WRITE(control->asleep, 0);
+	}
 	begin(c, time_ns);
+}
+
+static bool over_threshold(const struct jt_controller *c, struct jt_transmit *t)
+{
+	uint64_t word = JT_READ(jt_page_bank(t->page, JT_READ(t->page->control->epoch))->word);
+
+	return !t->reset_ns && JT_BANK_NEXT(word) >= c->datapath.page.control->threshold;
+}
+
+/* Only the pages that are full: nobody must be able to swap others' at will. */
+void jt_scheduler_rung(struct jt_controller *c)
+{
+	bool any = false;
+	unsigned int i;
+
+	if (!c->scheduler.start_ns)
+		jt_scheduler_wake(c, jt_env_now());
+	jt_slices_collect(c);
+	jt_slices_wake(c);
+	if (over_threshold(c, c->pages[0]))
+		jt_scheduler_full(c);
+	for (i = 1; i < c->page_count; i++)
+		if (over_threshold(c, c->pages[i]))
+			any |= page_swap(c, c->pages[i], JT_SWAP_threshold);
+	if (any)
+		jt_transmit_run(c);
 }
 
 void jt_scheduler_full(struct jt_controller *c)
@@ -174,29 +256,13 @@ void jt_scheduler_full(struct jt_controller *c)
 	cycle_end(c, JT_SWAP_threshold);
 }
 
-/* Above the threshold the page leaves, else it waits for the cycle's end. */
-static void look_if_full(struct jt_controller *c)
-{
-	struct jt_page *page = &c->datapath.page;
-	struct jt_bank *active = jt_page_bank(page, JT_READ(page->control->epoch));
-
-	if (JT_BANK_NEXT(JT_READ(active->word)) >= page->control->threshold)
-		cycle_end(c, JT_SWAP_threshold);
-}
-
-void jt_scheduler_rung(struct jt_controller *c)
-{
-	if (jt_cas(&c->datapath.page.control->asleep, 1, 0) == 1 || !c->scheduler.start_ns)
-		jt_scheduler_wake(c, jt_env_now());
-	jt_slices_collect(c);
-	jt_slices_wake(c);
-	look_if_full(c);
-}
-
 bool jt_scheduler_flush(struct jt_controller *c)
 {
-	bool any = !jt_transmit_empty(c) || jt_slices_pending(c);
+	bool any = jt_slices_pending(c);
+	unsigned int i;
 
+	for (i = 0; i < c->page_count; i++)
+		any |= !jt_transmit_empty(c->pages[i]);
 	if (any)
 		cycle_end(c, JT_SWAP_flush);
 	return any;
@@ -206,20 +272,8 @@ void jt_scheduler_alive(struct jt_controller *c)
 {
 	struct jt_scheduler *s = &c->scheduler;
 
-	uint64_t until;
-
-	if (!s->start_ns)
-		return;
-	until = jt_env_now() + s->length_ns + ALIVE_NS;
-	JT_WRITE(c->datapath.page.control->alive_until_ns, until);
-	JT_WRITE(c->board.notice->alive_until_ns, until);
-}
-
-int jt_scheduler_timeout(struct jt_controller *c)
-{
-	return c->uplink.up && c->transmit.send_epoch < JT_READ(c->datapath.page.control->epoch) ?
-		       1 :
-		       -1;
+	if (s->start_ns)
+		publish_alive(c, jt_env_now() + s->length_ns + ALIVE_NS);
 }
 
 static void timer_ready(struct jt_controller *c, struct jt_watch *w, uint32_t events)

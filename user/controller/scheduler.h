@@ -19,16 +19,16 @@ int jt_scheduler_start(struct jt_controller *c);
 void jt_scheduler_wake(struct jt_controller *c, uint64_t time_ns);
 /* The page is as full as --threshold says. */
 void jt_scheduler_full(struct jt_controller *c);
-/* A helper has rung: it has written into its slice while we slept, or much. */
+/*
+ * A helper has rung: something is in its slice or in its domain's page, and we
+ * sleep; or much is.
+ */
 void jt_scheduler_rung(struct jt_controller *c);
 /* Swap now. Return: whether anything was aboard. */
 bool jt_scheduler_flush(struct jt_controller *c);
 
 /* After each turn of the loop: tell the programs that the controller lives. */
 void jt_scheduler_alive(struct jt_controller *c);
-
-/* Milliseconds until the loop must call jt_transmit_run() again; -1: never. */
-int jt_scheduler_timeout(struct jt_controller *c);
 
 extern const char *const jt_swap_names[];
 

@@ -35,12 +35,12 @@ static int open_failed(const char *interface, const char *what, int err)
 	return err;
 }
 
-/* All chunks of the receive pool wait to be filled. */
+/* All chunks of the receive pool, and none of a domain's, wait to be filled. */
 static int fill(struct jt_xsk *x, struct jt_datapath *d)
 {
 	const struct jt_geometry *g = &d->page.geometry;
 	uint64_t at = (uint64_t)g->banks * jt_bank_stride(g);
-	uint32_t n = (uint32_t)((d->umem_size - at) / g->extent_size), first, i;
+	uint32_t n = (uint32_t)((d->page_bytes - at) / g->extent_size), first, i;
 
 	if (n > FILL_SIZE)
 		n = FILL_SIZE;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The uplink's AF_XDP socket: its UMEM is the sharing page and the receive
- * pool, one after the other. Used by the controller's one thread only.
+ * The uplink's AF_XDP socket: its UMEM is the sharing page, the receive pool
+ * and the trust domains' memory, one after the other. Used by the controller's one thread only.
  */
 #ifndef JITNEY_XSK_H
 #define JITNEY_XSK_H
