@@ -78,11 +78,13 @@ struct jt_slice {
 
 	/* Helper. */
 	__u64 send_head;
-	__u64 writes;	 /* sampled writes, and */
-	__u64 writes_ns; /* what they took: D_i */
-	__u64 postponed; /* writes that waited for the next cycle */
-	__u64 writing;	 /* `map': odd while between reserve and commit */
-	__u64 unused_helper[3];
+	__u64 writes;	    /* sampled writes, and */
+	__u64 writes_ns;    /* what they took: D_i */
+	__u64 postponed;    /* writes that waited for the next cycle */
+	__u64 writing;	    /* `map': odd while between reserve and commit */
+	__u64 mapped;	    /* `map': messages that it put aboard itself, and */
+	__u64 mapped_bytes; /* their payload */
+	__u64 unused_helper;
 
 	/* Controller. */
 	__u64 send_tail;

@@ -265,7 +265,7 @@ aboard() {
 	g_ready in b1 recv 7000 --seconds 60 --count 50000
 	g steady a2 send "$(lab_ipv4 b1):7000" --count 50000 --rate 20000
 	for _ in 1 2 3 4 5; do
-		g victim a1 send "$(lab_ipv4 b1):7001" --call slice
+		g victim a1 send "$(lab_ipv4 b1):7001" --call slice --rate 20000
 		sleep 0.2
 		stop victim KILL || true
 	done

@@ -43,7 +43,8 @@ enemy_beside() {
 	g_ready in b2 recv 7000 --count $(($1 * $2)) --seconds $(($2 + 10))
 	enemy bad "$2"
 	g out a2 send "$(lab_ipv4 b2):7000" --call slice --rate "$1" --count $(($1 * $2))
-	finish out 60 && finish in 60 || fail "$(<"$work/out.err") $(<"$work/in.err")"
+	finish out 60 || fail "$(<"$work/out.err")"
+	finish in 60 || fail "$(<"$work/in.err")"
 	finish bad 30 || fail "the enemy: $(<"$work/bad.err")"
 	echo "# enemy: $(<"$work/bad"); beside: p99 $(say in .p99_ns) ns; cut off $(dropped a slice_bad)," \
 		"spoofed $(dropped a spoofed_ip), lost on the way $(say in .lost)" >&3
@@ -51,7 +52,8 @@ enemy_beside() {
 	sources_are_own
 	between "forged ones refused" "$(dropped a spoofed_ip)" 100 100000000
 	between "times cut off" "$(dropped a slice_bad)" 1 100000000
-	stop a && stop b || fail "$(<"$work/a.err")"
+	stop a || fail "$(<"$work/a.err")"
+	stop b || fail "$(<"$work/b.err")"
 }
 
 @test "hostile: a helper that forges and flips gets nothing out, and stops nobody" {

@@ -99,7 +99,7 @@ static TEST_UNUSED uint32_t mark_check(const struct mark *m)
 
 static TEST_UNUSED void message_arrives(const struct jt_found *found, bool hostile)
 {
-	struct mark m;
+	struct mark m = { 0 };
 
 	if (found->length == sizeof(m))
 		memcpy(&m, found->payload, sizeof(m));

@@ -36,6 +36,8 @@ void jt_helper_release(struct jt_controller *c, struct jt_helper *h)
 	shut(&h->receive_event);
 	shut(&h->cycle);
 	shut(&h->socket);
+	if (h->member.domain)
+		jt_domain_leave(c, &h->member);
 	jt_slice_close(&h->slice);
 }
 

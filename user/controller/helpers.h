@@ -8,6 +8,7 @@
 
 #include <jitney/attach.h>
 #include "controller/controller.h"
+#include "controller/domains.h"
 
 #define JT_HELPERS_MAX 4096 /* connections, attached or not yet */
 #define JT_HELPERS_OF_GUEST 16
@@ -30,6 +31,7 @@ struct jt_helper {
 	uid_t uid;
 	gid_t gid;
 	struct jt_slice_state slice;
+	struct jt_member member;    /* `map': of its trust domain */
 	uint64_t ports[65536 / 64]; /* claimed, by host order */
 	struct jt_attach_message question;
 	size_t have; /* bytes of it */

@@ -289,13 +289,33 @@ bool jt_slice_collect(struct jt_controller *c, struct jt_helper *h)
 	return outcome <= REFUSED;
 }
 
+/* What a member of a trust domain says to have put aboard itself. */
+static void count_mapped(struct jt_controller *c, struct jt_helper *h)
+{
+	struct jt_slice_state *s = &h->slice;
+	uint64_t messages = JT_READ(s->header->mapped), bytes = JT_READ(s->header->mapped_bytes);
+	uint64_t more = messages - s->mapped, more_bytes = bytes - s->mapped_bytes;
+
+	s->mapped = messages;
+	s->mapped_bytes = bytes;
+	/* As much as can be is believed. */
+	if (more > UINT32_MAX || more_bytes > more * JT_RECORD_MAX)
+		return;
+	s->sent += more;
+	count(c, h, more, more_bytes);
+}
+
 void jt_slices_collect(struct jt_controller *c)
 {
 	struct jt_helper *h;
 
-	for (h = c->helpers.first; h; h = h->next)
-		if (h->slice.header)
-			jt_slice_collect(c, h);
+	for (h = c->helpers.first; h; h = h->next) {
+		if (!h->slice.header)
+			continue;
+		jt_slice_collect(c, h);
+		if (h->member.domain)
+			count_mapped(c, h);
+	}
 }
 
 bool jt_slices_pending(struct jt_controller *c)

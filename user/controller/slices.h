@@ -34,6 +34,7 @@ struct jt_slice_state {
 	uint64_t receive_told; /* the head as the helper knows it */
 	uint64_t sent, refused, received, lost;
 	uint64_t writes, writes_ns;	     /* as last read */
+	uint64_t mapped, mapped_bytes;	     /* the same */
 	struct jt_slice_template *templates; /* JT_SLICE_TEMPLATES */
 };
 

@@ -133,7 +133,8 @@ static int socket_open(struct jt_controller *c, struct jt_helper *h, uint32_t if
 	return h->socket < 0 ? h->socket : 0;
 }
 
-static int slice_open(struct jt_controller *c, struct jt_helper *h, uint32_t ifindex)
+static int slice_open(struct jt_controller *c, struct jt_helper *h, uint32_t guest,
+		      uint32_t ifindex)
 {
 	const struct jt_attach_hello *q = &h->question.u.hello;
 	size_t umem = q->call == JT_CALL_XDP ? CHUNKS * c->options->geometry.extent_size : 0;
@@ -143,6 +144,10 @@ static int slice_open(struct jt_controller *c, struct jt_helper *h, uint32_t ifi
 		err = socket_open(c, h, ifindex);
 	if (!err)
 		err = events_open(c, h);
+	if (!err && q->call == JT_CALL_MAP) {
+		h->member.writing = (const uint64_t *)&h->slice.header->writing;
+		err = jt_domain_join(c, guest, &h->member);
+	}
 	if (err)
 		jt_helper_release(c, h);
 	return err;
@@ -160,6 +165,10 @@ static void welcome(struct jt_controller *c, struct jt_helper *h, uint32_t ifind
 	parcel_add(&parcel, JT_FD_RECEIVE, h->receive_event);
 	parcel_add(&parcel, JT_FD_CYCLE, h->cycle);
 	parcel_add(&parcel, JT_FD_SOCKET, h->socket);
+	if (h->member.domain) {
+		parcel_add(&parcel, JT_FD_DOMAIN, h->member.domain->memory);
+		a->domain_size = jt_domain_size(&c->options->geometry);
+	}
 	m.error = 0;
 	memcpy(a->guest, c->guests[h->guest].spec.name, sizeof(a->guest));
 	memcpy(a->mac, &c->datapath.guests[h->guest].mac, sizeof(a->mac));
@@ -184,7 +193,7 @@ static int hello_check(struct jt_helper *h)
 		 !jt_slice_ring_size_sound(q->send_size) ||
 		 !jt_slice_ring_size_sound(q->receive_size))
 		jt_helper_refuse(h, -EINVAL, "a ring has 16 KiB to 16 MiB, a power of two");
-	else if (q->call > JT_CALL_XDP || q->receive != JT_RECEIVE_SLICE)
+	else if (q->call > JT_CALL_MAP || q->receive != JT_RECEIVE_SLICE)
 		jt_helper_refuse(h, -EOPNOTSUPP, "this controller does not offer that");
 	else
 		return 0;
@@ -207,6 +216,11 @@ void jt_helper_hello(struct jt_controller *c, struct jt_helper *h)
 				 h->uid, c->guests[guest].spec.name);
 		return;
 	}
+	if (h->question.u.hello.call == JT_CALL_MAP && !jt_domain_of(c, (uint32_t)guest)) {
+		jt_helper_refuse(h, -EPERM, "guest %s is in no trust domain: --trust NAME=%s",
+				 c->guests[guest].spec.name, c->guests[guest].spec.name);
+		return;
+	}
 	if (jt_env_now() < c->guests[guest].barred_until_ns) {
 		jt_helper_refuse(h, -EAGAIN, "a helper of guest %s was just cut off: wait a second",
 				 c->guests[guest].spec.name);
@@ -219,7 +233,7 @@ void jt_helper_hello(struct jt_controller *c, struct jt_helper *h)
 	}
 	err = learn_mac(c, h, (uint32_t)guest, ifindex);
 	if (!err)
-		err = slice_open(c, h, ifindex);
+		err = slice_open(c, h, (uint32_t)guest, ifindex);
 	if (err) {
 		jt_helper_refuse(h, err, "%s",
 				 err == -EBUSY ? "another program has the AF_XDP socket of this "

@@ -18,7 +18,7 @@
 
 #define WAIT_NS 100000000ULL /* then look whether the controller still lives */
 
-static void ring_doorbell(struct jitney *j)
+void jt_ring_doorbell(struct jitney *j)
 {
 	uint64_t one = 1;
 
@@ -35,7 +35,7 @@ static void ring_if_half(struct jitney *j)
 
 	j->tail = JT_READ(j->share.slice->send_tail);
 	if (j->head - j->tail >= half) {
-		ring_doorbell(j);
+		jt_ring_doorbell(j);
 		j->bell_next = j->head + half;
 	} else {
 		j->bell_next = j->tail + half;
@@ -51,7 +51,7 @@ void jt_slice_publish(struct jitney *j)
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	if (JT_READ(j->notice->asleep) == 1 && JT_READ(slice->send_tail) >= j->rung &&
 	    JT_READ(slice->send_tail) != j->head)
-		ring_doorbell(j);
+		jt_ring_doorbell(j);
 	if (j->head >= j->bell_next)
 		ring_if_half(j);
 }
@@ -101,15 +101,33 @@ int jt_slice_wait(struct jitney *j, uint64_t span)
 	if (has_room(j, span))
 		return 0;
 	if (j->rung != j->head)
-		ring_doorbell(j);
+		jt_ring_doorbell(j);
 	if (j->flags & JITNEY_NONBLOCK)
 		return jt_attach_lost(j) ? -EPIPE : -EAGAIN;
 	err = wait_cycle(j, WAIT_NS);
 	if (err)
 		return err;
 	if (!has_room(j, span))
-		ring_doorbell(j);
+		jt_ring_doorbell(j);
 	return jt_alive(j, jt_now_coarse()) ? 0 : -EPIPE;
+}
+
+/*
+ * jt_page_wait() - `map': wait for a blank bank
+ *
+ * Return: as jt_slice_wait().
+ */
+int jt_page_wait(struct jitney *j)
+{
+	int err;
+
+	j->statistics.waited++;
+	JT_WRITE(j->share.slice->send_waiting, 1);
+	jt_ring_doorbell(j);
+	if (j->flags & JITNEY_NONBLOCK)
+		return jt_attach_lost(j) ? -EPIPE : -EAGAIN;
+	err = wait_cycle(j, WAIT_NS);
+	return err ? err : jt_alive(j, jt_now_coarse()) ? 0 : -EPIPE;
 }
 
 /*

@@ -273,5 +273,6 @@ void jitney_disconnect(struct jitney_flow *flow)
 		;
 	*at = flow->next;
 	jt_template_forget(flow);
+	free(flow->map);
 	free(flow);
 }

@@ -65,7 +65,8 @@ struct jitney_flow {
 	uint64_t legacy_until_ns;
 	int number;	/* of its template in the slice, -1: none */
 	uint64_t frame; /* `xdp': serial number of the frame that has its template, 0: none */
-	uint32_t frame_number; /* of the template in there */
+	uint32_t frame_number;	 /* of the template in there */
+	struct jt_map_flow *map; /* `map': NULL: not made yet; its template is made if `frame' */
 
 	uint8_t mac[6]; /* of the next hop, as the caller said */
 	bool mac_given;
@@ -107,6 +108,8 @@ struct jt_company {
 struct jt_sockets; /* sockets.c */
 struct jt_raw;	   /* raw.c */
 struct jt_xdp;	   /* xdp.c */
+struct jt_map;	   /* map.c */
+struct jt_map_flow;
 
 struct jitney {
 	const struct jt_call *call; /* in use now */
@@ -126,6 +129,7 @@ struct jitney {
 	uint64_t postponed_cycle; /* start of the cycle in which that happened last */
 	struct jt_number *numbers;
 	struct jt_xdp *xdp;
+	struct jt_map *map;
 	struct jt_company *peers;
 
 	/* The controller. */
@@ -133,6 +137,7 @@ struct jitney {
 	int fds[JT_FD_COUNT];
 	uint32_t ifindex; /* of the guest's interface */
 	uint8_t mac[6];
+	bool distrusted; /* JITNEY_AUTO: this guest is in no trust domain */
 	uint64_t retry_ns;
 	uint64_t retry_gap_ns;
 
@@ -176,7 +181,7 @@ struct jt_call {
 	void (*close)(struct jitney *j);
 };
 
-extern const struct jt_call jt_call_stack, jt_call_slice, jt_call_xdp;
+extern const struct jt_call jt_call_stack, jt_call_slice, jt_call_xdp, jt_call_map;
 
 /* CLOCK_MONOTONIC_COARSE: a few ms off, and some 5 ns a call. */
 JT_INLINE uint64_t jt_now_coarse(void)
@@ -218,6 +223,8 @@ void jt_share_release(struct jt_share *s);
 /* doorbell.c: who waits, and who wakes whom. */
 void jt_slice_publish(struct jitney *j);
 int jt_slice_wait(struct jitney *j, uint64_t span);
+void jt_ring_doorbell(struct jitney *j);
+int jt_page_wait(struct jitney *j);
 int jt_postpone(struct jitney *j, unsigned int count);
 
 /* leftover.c: what a controller did not take goes the kernel's way. */

@@ -60,7 +60,7 @@ static int options_check(const struct jitney_options *o)
 	if (o->guest && (!*o->guest || strlen(o->guest) >= JT_NAME_SIZE))
 		return -EINVAL;
 	/* Not there yet. */
-	if (o->call == JITNEY_MAP || o->receive == JITNEY_RECEIVE_XDP)
+	if (o->receive == JITNEY_RECEIVE_XDP)
 		return -EOPNOTSUPP;
 	return 0;
 }

@@ -46,6 +46,10 @@ static const struct jt_call *wanted_call(const struct jitney *j)
 		return NULL;
 	case JITNEY_XDP:
 		return &jt_call_xdp;
+	case JITNEY_MAP:
+		return &jt_call_map;
+	case JITNEY_AUTO:
+		return j->distrusted ? &jt_call_slice : &jt_call_map;
 	default:
 		return &jt_call_slice;
 	}
@@ -182,8 +186,12 @@ int jt_attach(struct jitney *j, uint64_t now)
 	struct jt_attach_message m;
 	int err;
 
-	hello_fill(j, &m);
-	err = jt_attach_open(j, j->options.socket, &m);
+	j->distrusted = false;
+	do {
+		hello_fill(j, &m);
+		err = jt_attach_open(j, j->options.socket, &m);
+	} while (err == -EPERM && j->options.call == JITNEY_AUTO && !j->distrusted &&
+		 (j->distrusted = true));
 	if (!err) {
 		err = begin(j, &m.u.hello);
 		if (err) {
