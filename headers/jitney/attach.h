@@ -20,7 +20,13 @@
 #define JT_ATTACH_MAGIC 0x4854414aU /* "JATH" in memory of little-endian machines */
 #define JT_ATTACH_VERSION 1
 #define JT_ATTACH_TEXT 104
-#define JT_SOCKET_RING 2048U /* entries of each ring of JT_FD_SOCKET */
+/*
+ * JT_FD_SOCKET: entries of each of its rings, and chunks of its UMEM: first those to
+ * send from, with the call xdp; then those to receive into, with receive xdp.
+ */
+#define JT_SOCKET_RING 2048U
+#define JT_SOCKET_SEND_CHUNKS 512U
+#define JT_SOCKET_RECEIVE_CHUNKS 1024U
 
 enum jt_attach_op {
 	JT_ATTACH_HELLO = 1,   /* attach */
