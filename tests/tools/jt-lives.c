@@ -89,7 +89,7 @@ static void live(uint32_t number)
 	/* The socket of the one who died may take its time. */
 	while (helper_open(&options, &j)) {
 		notes->refused++;
-		usleep(500);
+		usleep(10000);
 	}
 	notes->attached = 1;
 	err = options.port_first ? jitney_bind(j, options.port_first) : 0;

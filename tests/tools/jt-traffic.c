@@ -31,6 +31,7 @@ enum option_key {
 	KEY_CALL,
 	KEY_RX,
 	KEY_SOCKET,
+	KEY_WARM,
 };
 
 static const struct argp_option table[] = {
@@ -57,6 +58,7 @@ static const struct argp_option table[] = {
 	{ "ack-size", KEY_ACK_SIZE, "N", 0, "bytes of an acknowledgement at least", 1 },
 	{ "connect", KEY_CONNECT, NULL, 0, "connected sockets", 1 },
 	{ "sendmmsg", KEY_SENDMMSG, "N", 0, "N messages a system call (up to 64)", 1 },
+	{ "warm", KEY_WARM, "N", 0, "the first N of each flow go slowly", 1 },
 	{ "blind", KEY_BLIND, NULL, 0, "open and close flows without waiting for answers", 1 },
 	{ NULL, 0, NULL, 0, "recv:", 2 },
 	{ "port", 'l', "PORT[-PORT]", 0, "listen on these ports, IPv4 and IPv6 (default 7000)", 2 },
@@ -145,7 +147,7 @@ static void set_rx(struct argp_state *state, struct options *o, const char *name
 
 static error_t parse_receive(int key, char *arg, struct argp_state *state, struct options *o)
 {
-	uint32_t first, last;
+	uint32_t first = 0, last = 0;
 
 	switch (key) {
 	case 'l':
@@ -242,6 +244,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case 'w':
 		o->window = (uint32_t)whole(state, "--window", arg, 0, 1 << 24);
+		return 0;
+	case KEY_WARM:
+		o->warm = whole(state, "--warm", arg, 0, 1e9);
 		return 0;
 	case KEY_ACK_SIZE:
 		o->ack_size = (uint32_t)whole(state, "--ack-size", arg, 0, MESSAGE_MAX);

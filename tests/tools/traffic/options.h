@@ -34,6 +34,7 @@ struct options {
 	uint64_t gap_ns;    /* ... pause so long */
 	uint32_t window;
 	uint32_t ack_size;
+	uint64_t warm; /* messages of each flow that go slowly at first */
 	bool connect;
 	uint32_t batch;
 	bool blind; /* do not wait for answers */

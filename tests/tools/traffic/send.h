@@ -16,6 +16,7 @@
 
 #define RETRY_NS 100000000ULL
 #define WAIT_MS 200
+#define WARM_US 200
 
 static uint32_t flows_waiting(const struct sender *s, enum control_op op)
 {
@@ -94,6 +95,8 @@ static uint32_t flow_room(const struct sender *s, const struct flow_out *f)
 
 	if (s->o->window && room > s->o->window - (f->next - f->acked))
 		room = s->o->window - (f->next - f->acked);
+	if (f->next < s->o->warm && room > 1)
+		room = 1;
 	if (room > s->o->batch)
 		room = s->o->batch;
 	if (s->o->gap_burst && room > s->gap_left)
@@ -193,6 +196,8 @@ static int sender_run(struct sender *s)
 			sender_listen(s, 0);
 			since_heard = 0;
 		}
+		if (f->next <= s->o->warm)
+			usleep(WARM_US);
 		sender_pace(s, room);
 	}
 	return err;
