@@ -33,7 +33,7 @@ again() {
 # restarted CALL: both controllers, asked and killed, while a helper sends to one and to
 # an unmodified program. No more can be lost, or overtaken, than windows let be on the way.
 restarted() {
-	local call=$1 side signal window=32 helpers=1 bound name
+	local call=$1 signal window=32 helpers=1 bound name
 	[[ $call == stack ]] && helpers=0
 	lab 2 2
 	start_pair "$trusted"
