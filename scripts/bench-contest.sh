@@ -12,6 +12,7 @@ contest_seconds=0.8
 contest_rounds=5
 contest_quick_seconds=0.2
 contest_quick_rounds=2
+contest_number=0
 
 # NAME SENDER RECEIVER: as bench_path calls them. Without controllers, then with them.
 kernel_contestants=(
@@ -73,18 +74,20 @@ contest_counters() {
 # contest_run SENDER RECEIVER SECONDS - Return: 1 if the sender could not begin
 contest_run() {
 	local receiver
+	contest_number=$((contest_number + 1))
 	start "$prefix-b1" "$work/recv" taskset -c "$cpu_receiver" "$path" recv "$2" \
-		--size "$contest_size" --socket "$work/b.sock"
+		--run "$contest_number" --size "$contest_size" --socket "$work/b.sock"
 	receiver=$started
 	lab_wait 5 grep -qs ready "$work/recv.err" || die "the receiver did not start: $(<"$work/recv.err")"
 	contest_counters >"$work/before"
 	start "$prefix-a1" "$work/send" taskset -c "$cpu_sender" "$path" send "$1" \
-		--dest "$(lab_ipv4 b1):7000" --mac "$(lab_mac b1)" --size "$contest_size" \
+		--dest "$(lab_ipv4 b1):7000" --mac "$(lab_mac b1)" --run "$contest_number" --size "$contest_size" \
 		--seconds "$3" --socket "$work/a.sock"
 	if ! wait "$started"; then
 		end "$receiver"
 		return 1
 	fi
+	kill -TERM "$receiver" 2>/dev/null || true
 	wait "$receiver" || die "a receiver failed: $(<"$work/recv.err")"
 	contest_counters >"$work/after"
 	children=("${controllers[@]}")

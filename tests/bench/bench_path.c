@@ -13,10 +13,11 @@ static void usage(void)
 	     "       bench_path recv WAY [OPTION...]\n\n"
 	     "Send as fast as it goes by: sendto sendmmsg gso af_xdp; through a controller: xdp\n"
 	     "slice map. Receive as: plain (recvmmsg), helper (slice). A line of JSON tells the\n"
-	     "result; recv ends 0.2 s behind the last message.\n\n"
+	     "result; recv ends behind SIGTERM, when nothing comes any more.\n\n"
 	     "  --dest ADDR:PORT  IPv4\n"
 	     "  --mac MAC         of the receiver; af_xdp only\n"
 	     "  --port PORT       recv: 7000\n"
+	     "  --run N           number of the run, the same for both: others do not count\n"
 	     "  --size N          bytes of a message: 16 to 1024 (64)\n"
 	     "  --seconds S       send: for so long (1)\n"
 	     "  --socket PATH     the controller's");
@@ -28,6 +29,7 @@ static bool options_read(int argc, char **argv, struct options *o)
 		{ "dest", required_argument, NULL, 'd' },
 		{ "mac", required_argument, NULL, 'm' },
 		{ "port", required_argument, NULL, 'p' },
+		{ "run", required_argument, NULL, 'r' },
 		{ "size", required_argument, NULL, 's' },
 		{ "seconds", required_argument, NULL, 't' },
 		{ "socket", required_argument, NULL, 'c' },
@@ -42,6 +44,8 @@ static bool options_read(int argc, char **argv, struct options *o)
 			o->mac = optarg;
 		else if (key == 'p')
 			o->port = (uint16_t)strtoul(optarg, NULL, 10);
+		else if (key == 'r')
+			o->run = strtoul(optarg, NULL, 10) & 0xffffff;
 		else if (key == 's')
 			o->size = strtoul(optarg, NULL, 10);
 		else if (key == 't')

@@ -15,6 +15,7 @@
 
 #define MESSAGE_MIN 16U
 #define MESSAGE_MAX 1024U
+#define RUN_SHIFT 40
 
 struct options {
 	const char *how;
@@ -22,6 +23,7 @@ struct options {
 	const char *mac;
 	const char *socket; /* a controller's */
 	uint16_t port;
+	uint64_t run; /* of which the messages are: others come too late to count */
 	size_t size;
 	double seconds;
 };
@@ -29,7 +31,7 @@ struct options {
 struct tally {
 	uint64_t received, altered, reordered, next;
 	uint64_t first_ns, last_ns; /* of messages */
-	uint64_t first_cpu_ns, last_cpu_ns;
+	uint64_t first_cpu_ns;
 };
 
 static uint64_t clock_ns(clockid_t clock)
@@ -48,31 +50,34 @@ static void message_make(uint8_t *at, size_t size, uint64_t number)
 	memcpy(at + size - sizeof(end), &end, sizeof(end));
 }
 
-static void message_check(struct tally *t, const uint8_t *at, size_t size, size_t expected)
+static void message_check(struct tally *t, const struct options *o, const uint8_t *at, size_t size)
 {
 	uint64_t number, end;
 
-	t->received++;
-	if (size != expected) {
+	if (size != o->size) {
 		t->altered++;
 		return;
 	}
 	memcpy(&number, at, sizeof(number));
 	memcpy(&end, at + size - sizeof(end), sizeof(end));
+	if (number >> RUN_SHIFT != o->run)
+		return;
+	t->received++;
 	t->altered += end != ~number;
 	t->reordered += number < t->next;
 	t->next = number + 1;
 }
 
-/* Of a batch: outside of it nobody's time counts. */
+/* Behind each batch. CPU time is a system call: only once here, and at the end. */
 static void tally_time(struct tally *t)
 {
+	if (!t->received)
+		return;
 	t->last_ns = clock_ns(CLOCK_MONOTONIC);
-	t->last_cpu_ns = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
 	if (t->first_ns)
 		return;
 	t->first_ns = t->last_ns;
-	t->first_cpu_ns = t->last_cpu_ns;
+	t->first_cpu_ns = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
 }
 
 static int complain(const char *what, const char *why)

@@ -1,33 +1,35 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The receiving side: an ordinary program with recvmmsg(), or a helper whose slice
- * the controller fills. It ends when nothing has come for a while.
+ * the controller fills. It ends behind SIGTERM, when nothing has come for a while.
  */
 #ifndef BENCH_PATH_RECEIVE_H
 #define BENCH_PATH_RECEIVE_H
 
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <sys/socket.h>
 
 #include <jitney/jitney.h>
 #include "send.h"
 
 #define RECEIVE_BATCH 64U
-#define QUIET_MS 200	 /* of silence behind the last message */
-#define PATIENCE_MS 5000 /* before the first */
+#define QUIET_MS 50
 
-/* Behind each batch: go on? @n: messages in it, 0 after a time-out. */
+static volatile bool stopping;
+
+static void on_signal(int number)
+{
+	stopping = true;
+}
+
+/* Behind each batch: go on? @n: messages in it, 0 after QUIET_MS. */
 static bool goes_on(struct tally *t, int n)
 {
 	if (n > 0)
 		tally_time(t);
-	return n > 0;
-}
-
-static int patience(const struct tally *t)
-{
-	return t->received ? QUIET_MS : PATIENCE_MS;
+	return n > 0 || !stopping;
 }
 
 static int plain_receive(const struct options *o, struct tally *t)
@@ -49,13 +51,13 @@ static int plain_receive(const struct options *o, struct tally *t)
 	fputs("ready\n", stderr);
 	do {
 		n = recvmmsg(fd, headers, RECEIVE_BATCH, MSG_DONTWAIT, NULL);
-		if (n < 0 && errno == EAGAIN && poll(&wait, 1, patience(t)) > 0) {
+		if (n < 0 && errno == EAGAIN && poll(&wait, 1, QUIET_MS) > 0) {
 			n = recvmmsg(fd, headers, RECEIVE_BATCH, MSG_DONTWAIT, NULL);
 			if (n < 0)
 				n = 0;
 		}
 		for (i = 0; i < n; i++)
-			message_check(t, bytes[i], headers[i].msg_len, o->size);
+			message_check(t, o, bytes[i], headers[i].msg_len);
 	} while (goes_on(t, n));
 	return 0;
 }
@@ -76,9 +78,9 @@ static int helper_receive(const struct options *o, struct tally *t)
 		return complain("attach and claim the port", strerror(-err));
 	fputs("ready\n", stderr);
 	do {
-		n = jitney_receive(j, m, RECEIVE_BATCH, patience(t));
+		n = jitney_receive(j, m, RECEIVE_BATCH, QUIET_MS);
 		for (i = 0; i < n; i++)
-			message_check(t, m[i].data, m[i].length, o->size);
+			message_check(t, o, m[i].data, m[i].length);
 	} while (goes_on(t, n));
 	jitney_close(j);
 	return 0;
@@ -89,6 +91,7 @@ static int path_receive(const struct options *o)
 	struct tally t = { 0 };
 	int err;
 
+	signal(SIGTERM, on_signal);
 	if (!strcmp(o->how, "plain"))
 		err = plain_receive(o, &t);
 	else if (!strcmp(o->how, "helper"))
@@ -101,7 +104,7 @@ static int path_receive(const struct options *o)
 	       "\"cpu_ns\":%llu}\n",
 	       (unsigned long long)t.received, (unsigned long long)t.altered,
 	       (unsigned long long)t.reordered, (double)(t.last_ns - t.first_ns) / 1e9,
-	       (unsigned long long)(t.last_cpu_ns - t.first_cpu_ns));
+	       (unsigned long long)(clock_ns(CLOCK_PROCESS_CPUTIME_ID) - t.first_cpu_ns));
 	return 0;
 }
 

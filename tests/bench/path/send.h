@@ -133,7 +133,8 @@ static void turn_make(struct sender *s, uint64_t number)
 	unsigned int i;
 
 	for (i = 0; i < TURN; i++)
-		message_make(s->messages[i].iov_base, s->o->size, number + i);
+		message_make(s->messages[i].iov_base, s->o->size,
+			     s->o->run << RUN_SHIFT | (number + i));
 }
 
 /* Return: 0 or a negative errno. */
