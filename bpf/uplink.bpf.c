@@ -62,6 +62,15 @@ JT_INLINE long jt_frame_load(struct jt_uplink *u, bool skb, void *to, __u64 leng
 		     bpf_xdp_load_bytes(u->ctx, 0, to, length);
 }
 
+/*
+ * How to submit a record. Adding nothing: a look that no CPU moves before the
+ * reservation. See user/controller/frames.c.
+ */
+JT_INLINE __u64 jt_submit_flags(struct jt_control *c)
+{
+	return jt_fetch_add(&c->frames_polled, 0) ? BPF_RB_NO_WAKEUP : 0;
+}
+
 /* Copy a frame of at most max bytes into a record of type. Needs u and skb. */
 #define JT_FRAME_COPY(type, max)                                                         \
 	({                                                                               \
@@ -76,7 +85,7 @@ JT_INLINE long jt_frame_load(struct jt_uplink *u, bool skb, void *to, __u64 leng
 			if (err)                                                         \
 				bpf_ringbuf_discard(record, 0);                          \
 			else                                                             \
-				bpf_ringbuf_submit(record, 0);                           \
+				bpf_ringbuf_submit(record, jt_submit_flags(u->control)); \
 		}                                                                        \
 		err;                                                                     \
 	})
