@@ -378,6 +378,7 @@ static void turn(struct jt_controller *c, int timeout)
 	if (!c->scheduler.start_ns && !JT_READ(c->datapath.page.control->asleep))
 		jt_scheduler_wake(c, jt_env_now());
 	jt_scheduler_alive(c);
+	jt_process_share(jt_env_now());
 }
 
 /* The peers have been told; what they had sent before still arrives. */
