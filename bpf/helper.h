@@ -53,11 +53,20 @@ JT_INLINE __u32 jt_dest_guest(const struct jt_template *t)
 	return place && place->kind == JT_PLACE_GUEST ? place->id + 1 : 0;
 }
 
+/* Of all that a guest gets, its helper takes what is for the ports that it has claimed. */
+JT_INLINE bool jt_claimed(__u32 guest, __u16 port)
+{
+	struct jt_claim claim = { .guest = guest, .port = port };
+
+	return bpf_map_lookup_elem(&claims, &claim);
+}
+
 /* Global: see frame.h. Return: the guest that a template of @length is for, or 0. */
 __attribute__((noinline)) int jt_template_guest(const __u32 (*record)[16], __u32 length, __u32 peer)
 {
 	struct jt_flow_key key;
 	struct jt_address a;
+	__u32 guest;
 
 	if (!record)
 		return 0;
@@ -71,7 +80,10 @@ __attribute__((noinline)) int jt_template_guest(const __u32 (*record)[16], __u32
 		jt_address_set(&a, &key.header.u.udp4.source, 4, JT_FAMILY_IPV4);
 	else
 		jt_address_set(&a, key.header.u.udp6.source, 16, JT_FAMILY_IPV6);
-	return jt_source_sound(&a, peer) ? (int)jt_dest_guest(&key.header) : 0;
+	if (!jt_source_sound(&a, peer))
+		return 0;
+	guest = jt_dest_guest(&key.header);
+	return guest && jt_claimed(guest - 1, key.header.u.udp4.dest_port) ? (int)guest : 0;
 }
 
 JT_INLINE long jt_packet_load(void *ctx, bool skb, __u64 from, void *to, __u32 length)
@@ -141,8 +153,8 @@ JT_NOINLINE long jt_frame_step_tcx(__u32 index, void *walk)
 }
 
 /* A data frame for one guest that takes them itself. Return: its vif, or 0. */
-JT_INLINE __u32 jt_helper(struct jt_uplink *u, bool skb, const struct jt_frame_header *h,
-			  __u32 peer)
+JT_INLINE __u32 jt_helper_vif(struct jt_uplink *u, bool skb, const struct jt_frame_header *h,
+			      __u32 peer)
 {
 	struct jt_frame_walk w = { .ctx = u->ctx, .pos = u->cursor.offset, .peer = peer };
 	struct jt_guest *guest;
@@ -161,6 +173,27 @@ JT_INLINE __u32 jt_helper(struct jt_uplink *u, bool skb, const struct jt_frame_h
 	id = w.guest - 1;
 	guest = bpf_map_lookup_elem(&guests, &id);
 	return guest && guest->flags & JT_GUEST_HELPER ? guest->ifindex : 0;
+}
+
+#define JT_MIXED_NS 100000000ULL
+
+/*
+ * The way to a helper is shorter than that through the controller, and a frame
+ * must not overtake an earlier one of its flow: all of a peer's go there for a
+ * while after one did.
+ */
+JT_INLINE __u32 jt_helper(struct jt_uplink *u, bool skb, const struct jt_frame_header *h,
+			  struct jt_peer *peer, __u32 id)
+{
+	__u32 vif = jt_helper_vif(u, skb, h, id);
+	__u64 now;
+
+	if (!(u->control->flags & JT_CONTROL_HELPERS))
+		return 0;
+	now = bpf_ktime_get_coarse_ns();
+	if (!vif)
+		JT_WRITE(peer->mixed_ns, now);
+	return now - JT_READ(peer->mixed_ns) < JT_MIXED_NS ? 0 : vif;
 }
 
 #endif

@@ -81,6 +81,14 @@ struct {
 } addresses __attribute__((weak)) SEC(".maps");
 
 struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, JT_CLAIMS_MAX);
+	__type(key, struct jt_claim);
+	__type(value, __u32);
+} claims __attribute__((weak)) SEC(".maps");
+
+struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, JT_FLOWS_MAX);
 	__type(key, struct jt_flow_key);

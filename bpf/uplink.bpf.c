@@ -146,7 +146,7 @@ JT_INLINE int jt_frame(struct jt_uplink *u, bool skb)
 	jt_sequence(peer, h);
 	jt_count(&peer->received_frames, 1);
 	jt_count(&peer->received_bytes, u->total);
-	u->vif = jt_helper(u, skb, h, place->id);
+	u->vif = jt_helper(u, skb, h, peer, place->id);
 	return u->vif ? JT_SWITCH : jt_receive(u, skb, type, peer->reasons);
 }
 

@@ -258,6 +258,7 @@ struct jt_peer {
 	__u64 first_ns;	 /* when a bank was last opened for it (a hint) */
 	__u64 gap_ns;	 /* smoothed time between those (a hint) */
 	__u64 probed_ns; /* when PROBE was last rung (a hint) */
+	__u64 mixed_ns;	 /* when a frame from it last went to the controller (a hint) */
 
 	/* Counters: controller, but for received, which the uplink program keeps. */
 	__u64 sent_frames;
@@ -301,6 +302,14 @@ struct jt_place {
 };
 
 #define JT_PLACE_LEARNED 0x1 /* seen, not configured */
+
+/* A port whose messages a guest's helper takes by itself: map `claims`, key -> any. */
+struct jt_claim {
+	__u32 guest; /* id */
+	__u16 port;  /* be */
+	__u16 zero;
+};
+#define JT_CLAIMS_MAX 16384
 
 /* A flow: map `flows`, an LRU hash that the vif programs fill. */
 struct jt_flow_key {

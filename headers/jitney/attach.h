@@ -20,7 +20,13 @@
 #define JT_ATTACH_MAGIC 0x4854414aU /* "JATH" in memory of little-endian machines */
 #define JT_ATTACH_VERSION 1
 #define JT_ATTACH_TEXT 104
-#define JT_SOCKET_RING 2048U /* entries of each ring of JT_FD_SOCKET */
+/*
+ * JT_FD_SOCKET: entries of each of its rings, and chunks of its UMEM: first those to
+ * send from, with the call xdp; then those to receive into, with receive xdp.
+ */
+#define JT_SOCKET_RING 2048U
+#define JT_SOCKET_SEND_CHUNKS 512U
+#define JT_SOCKET_RECEIVE_CHUNKS 1024U
 
 enum jt_attach_op {
 	JT_ATTACH_HELLO = 1,   /* attach */
@@ -41,7 +47,7 @@ JT_ASSERT(JT_ARRAY_SIZE(jt_attach_call_names) == JT_CALL_COUNT, "a name for ever
 #endif
 
 /* How messages reach it: its slice, or an AF_XDP socket whose UMEM lies in it. */
-enum jt_attach_receive { JT_RECEIVE_SLICE = 1, JT_RECEIVE_XDP = 2 };
+enum jt_attach_receive { JT_RECEIVE_NONE, JT_RECEIVE_SLICE, JT_RECEIVE_XDP, JT_RECEIVE_COUNT };
 
 enum jt_attach_fd {
 	JT_FD_SLICE,	/* memfd, mapped shared: struct jt_slice */

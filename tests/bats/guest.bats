@@ -274,3 +274,27 @@ aboard() {
 	alive a || fail "the controller has ended"
 	equal "helpers that are left" "$(ask a guests '[.guests[].helpers // [] | length] | add')" 0
 }
+
+@test "guest: rx xdp: frames for its ports come by themselves, the rest of the guest gets its own" {
+	lab 2 1
+	start_pair
+	wake a1 b1
+	g_ready in b1 recv 7000 --count 60000 --seconds 20 --rx xdp
+	g_ready other b1 recv 7001 --count 20000 --seconds 20 --rx stack
+	g one a1 send "$(lab_ipv4 b1):7000" --count 30000 --rate 15000 --call slice
+	g two a2 send "[$(lab_ipv6 b1)]:7000" --count 30000 --rate 15000 --call xdp
+	g three a2 send "$(lab_ipv4 b1):7001" --count 20000 --rate 10000 --call slice
+	finish one && finish two && finish three && finish in && finish other
+	whole in 60000
+	whole other 20000
+	equal "receives by" "$(say in .rx)" xdp
+	# Alone, nothing of the flow needs the controller.
+	sleep 0.3
+	g_ready in b1 recv 7000 --count 20000 --seconds 20 --rx xdp
+	before=$(total b delivered)
+	g one a1 send "$(lab_ipv4 b1):7000" --count 20000 --rate 20000 --call slice
+	finish one && finish in
+	whole in 20000
+	between "through the controller" $(($(total b delivered) - before)) 0 2000
+	equal "program left behind" "$(place b1 bpftool -j net show | jq '.[].xdp | length')" 0
+}

@@ -78,6 +78,7 @@ void harness_open(struct harness *h, const char *path)
 	h->events = MAP("events");
 	h->frames = MAP("frames");
 	h->xsks = MAP("xsks");
+	h->claims = MAP("claims");
 	h->control = map_memory(h->object, "control", ALIGN8(sizeof(struct jt_control)));
 	h->extents = map_memory(h->object, "extents", sizeof(struct jt_extent));
 	h->guests = map_memory(h->object, "guests", ALIGN8(sizeof(struct jt_guest)));

@@ -24,7 +24,7 @@ enum { PEER_ONE = 1, PEER_OTHER = 2 };
 struct harness {
 	struct bpf_object *object;
 	int vif, vif_tcx, uplink, uplink_tcx; /* programs */
-	int vifs, addresses, flows, events, frames, xsks;
+	int vifs, addresses, flows, events, frames, xsks, claims;
 	/* the mapped maps */
 	struct jt_control *control;
 	struct jt_extent *extents;

@@ -36,6 +36,7 @@ static void expect(bool vif)
 	struct frame f;
 	struct run r;
 
+	h.peers[PEER_ONE].mixed_ns = 0;
 	frame_guest(&f, &records, 0, 7);
 	packet_mac(f.bytes, 9, 9);
 	packet_mac(f.bytes + 6, 1, 5);
@@ -49,6 +50,17 @@ static void expect(bool vif)
 	CHECK(frames_count(NULL) == !vif);
 }
 
+static void claim(__u32 guest, bool on)
+{
+	struct jt_claim c = { .guest = guest, .port = htons(5000) };
+	__u32 one = 1;
+
+	if (on)
+		CHECK(!bpf_map_update_elem(h.claims, &c, &one, BPF_ANY));
+	else
+		bpf_map_delete_elem(h.claims, &c);
+}
+
 static void setup(void)
 {
 	const struct packet_spec other4 = { .family = 4, .to = 3 };
@@ -57,6 +69,8 @@ static void setup(void)
 
 	harness_reset(&h);
 	h.control->flags = JT_CONTROL_HELPERS;
+	claim(GUEST_ONE, true);
+	claim(GUEST_OTHER, true);
 	h.guests[GUEST_ONE].flags = h.guests[GUEST_OTHER].flags = JT_GUEST_HELPER;
 	addresses_of(&h, &v4, 0, JT_PLACE_GUEST, GUEST_ONE);
 	addresses_of(&h, &v6, 0, JT_PLACE_GUEST, GUEST_ONE);
@@ -83,6 +97,43 @@ static void test_one_guest(void)
 	h.guests[GUEST_ONE].flags = JT_GUEST_HELPER;
 	h.guests[GUEST_ONE].ifindex = 0;
 	expect(false);
+}
+
+/* A port that nobody has claimed, or only another guest's helper. */
+static void test_claims(void)
+{
+	add(JT_TEMPLATE_UDP4, 0, 2);
+	expect(true);
+	claim(GUEST_ONE, false);
+	expect(false);
+	claim(GUEST_ONE, true);
+	expect(true);
+}
+
+/* No frame overtakes one that has gone to the controller lately. */
+static void test_order(void)
+{
+	struct jt_peer *peer = &h.peers[PEER_ONE];
+	struct frame f;
+
+	add(JT_TEMPLATE_UDP4, 0, 4); /* nobody's */
+	expect(false);
+	CHECK(peer->mixed_ns);
+	begin();
+	add(JT_TEMPLATE_UDP4, 0, 2);
+	frame_guest(&f, &records, 0, 7);
+	packet_mac(f.bytes, 9, 9);
+	packet_mac(f.bytes + 6, 1, 5);
+	f.bytes[14] = 0x11;
+	put16(f.bytes + 24, 1);
+	CHECK((tc ? run_tc(h.uplink_tcx, f.bytes, f.length, 1) :
+		    run_xdp(h.uplink, f.bytes, f.length, 1))
+		      .verdict == (tc ? 2 : 1));
+	CHECK(frames_count(NULL) == 1);
+	peer->mixed_ns -= 100000001;
+	CHECK((tc ? run_tc(h.uplink_tcx, f.bytes, f.length, 1) :
+		    run_xdp(h.uplink, f.bytes, f.length, 1))
+		      .verdict == (tc ? 7 : 4));
 }
 
 static void test_each_kind_alone(void)
@@ -182,6 +233,7 @@ static const struct {
 	{ "one guest", test_one_guest },   { "each kind alone", test_each_kind_alone },
 	{ "two guests", test_two_guests }, { "sources", test_sources },
 	{ "by IP", test_by_ip },	   { "malformed", test_malformed },
+	{ "claims", test_claims },	   { "order", test_order },
 };
 
 int main(int argc, char **argv)

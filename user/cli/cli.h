@@ -44,6 +44,7 @@ typedef int (*jt_command_run)(const struct jt_cli *cli, char **args);
 
 int jt_show_status(const struct jt_cli *cli, char **args);
 int jt_show_guests(const struct jt_cli *cli, char **args);
+int jt_show_helpers(const struct jt_cli *cli, char **args);
 int jt_show_peers(const struct jt_cli *cli, char **args);
 int jt_show_cycle(const struct jt_cli *cli, char **args);
 int jt_show_page(const struct jt_cli *cli, char **args);

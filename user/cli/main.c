@@ -26,6 +26,8 @@ static const struct jt_command {
 } commands[] = {
 	{ "status", "", "the controller, its uplink, page and totals", jt_show_status, 0, 0 },
 	{ "guests", "", "guests and what they sent and got", jt_show_guests, 0, 0 },
+	{ "helpers", "", "programs in guests that have attached themselves", jt_show_helpers, 0,
+	  0 },
 	{ "peers", "", "other machines that run Jitney", jt_show_peers, 0, 0 },
 	{ "cycle", "", "the cycle's length, and why pages were swapped", jt_show_cycle, 0, 0 },
 	{ "page", "", "what each bank and extent holds now", jt_show_page, 0, 0 },

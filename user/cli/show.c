@@ -140,6 +140,46 @@ static void print_guests(const json_t *answer)
 		puts("no guests; add one with: jitney guest add NAME=IF");
 }
 
+static void print_helper(struct jt_table *t, const json_t *guest, const json_t *h)
+{
+	jt_table_text(t, guest, "name");
+	jt_table_number(t, h, "pid");
+	jt_table_number(t, h, "uid");
+	jt_table_text(t, h, "call");
+	jt_table_text(t, h, "receive");
+	jt_table_number(t, h, "sent");
+	jt_table_number(t, h, "refused");
+	jt_table_number(t, h, "waiting");
+	jt_table_number(t, h, "postponed");
+	jt_table_number(t, h, "received");
+	jt_table_number(t, h, "lost");
+	jt_table_list(t, h, "ports");
+}
+
+static void print_helpers(const json_t *answer)
+{
+	static const char *const heads[] = { "GUEST",	   ">PID",	">USER",    "CALL",
+					     "RECEIVE",	   ">SENT",	">REFUSED", ">WAITING",
+					     ">POSTPONED", ">RECEIVED", ">LOST",    "PORTS" };
+	const json_t *guests = json_object_get(answer, "guests"), *g, *h;
+	struct jt_table t = JT_TABLE(heads);
+	size_t i, k;
+
+	json_array_foreach(guests, i, g)
+		json_array_foreach(json_object_get(g, "helpers"), k, h)
+			print_helper(&t, g, h);
+	if (t.used)
+		jt_table_print(&t, stdout, 0);
+	else
+		puts("no program in a guest has attached itself; see jitney-guest(1)");
+}
+
+int jt_show_helpers(const struct jt_cli *cli, char **args)
+{
+	(void)args;
+	return show(cli, "guests", print_helpers);
+}
+
 int jt_show_guests(const struct jt_cli *cli, char **args)
 {
 	(void)args;

@@ -151,8 +151,13 @@ void jt_table_list(struct jt_table *t, const json_t *object, const char *key)
 
 	if (!f)
 		abort();
-	json_array_foreach(list, i, item)
-		fprintf(f, "%s%s", i ? " " : "", json_string_value(item));
+	json_array_foreach(list, i, item) {
+		fputs(i ? " " : "", f);
+		if (json_is_integer(item))
+			fprintf(f, "%" JSON_INTEGER_FORMAT, json_integer_value(item));
+		else
+			fputs(json_string_value(item), f);
+	}
 	if (fclose(f))
 		abort();
 	jt_table_cell(t, "%s", *text ? text : "-");

@@ -98,6 +98,7 @@ struct jt_helpers {
 	struct jt_helper *dirty; /* by `next_dirty': to be told that something came */
 	struct jt_helper *dead;	 /* by `next': closed in this turn of the loop */
 	unsigned int count;
+	unsigned int sockets; /* of them that receive through AF_XDP sockets */
 };
 
 /* What guests did that were removed since: totals never shrink. */

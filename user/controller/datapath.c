@@ -21,7 +21,7 @@
 
 static const char *const map_names[] = { "page",   "extents", "control",   "guests",
 					 "peers",  "vifs",    "addresses", "flows",
-					 "events", "frames",  "xsks" };
+					 "events", "frames",  "xsks",	   "claims" };
 static const char *const program_names[] = { "jitney_vif", "jitney_vif_tcx", "jitney_uplink",
 					     "jitney_uplink_tcx" };
 _Static_assert(JT_ARRAY_SIZE(map_names) == JT_MAP_COUNT, "a name for every map");
@@ -304,12 +304,14 @@ void jt_datapath_init(struct jt_datapath *d)
 void jt_datapath_forget(struct jt_datapath *d)
 {
 	struct jt_flow_key flow;
+	struct jt_claim claim;
 	struct jt_address address;
 	uint32_t ifindex;
 
 	empty_map(d->maps[JT_MAP_vifs], &ifindex);
 	empty_map(d->maps[JT_MAP_addresses], &address);
 	empty_map(d->maps[JT_MAP_flows], &flow);
+	empty_map(d->maps[JT_MAP_claims], &claim);
 	memset(d->guests, 0, JT_GUESTS_MAX * sizeof(*d->guests));
 	memset(d->peers, 0, JT_PEERS_MAX * sizeof(*d->peers));
 }

@@ -24,6 +24,7 @@ enum jt_map {
 	JT_MAP_events,
 	JT_MAP_frames,
 	JT_MAP_xsks,
+	JT_MAP_claims,
 	JT_MAP_COUNT
 };
 enum jt_program {

@@ -36,6 +36,8 @@ void jt_helper_release(struct jt_controller *c, struct jt_helper *h)
 	shut(&h->receive_event);
 	shut(&h->cycle);
 	shut(&h->socket);
+	jt_claims_close(c, h);
+	jt_guest_program_close(&h->program);
 	if (h->member.domain)
 		jt_domain_leave(c, &h->member);
 	jt_slice_close(&h->slice);
@@ -161,8 +163,7 @@ static void port_claim(struct jt_controller *c, struct jt_helper *h)
 				 c->guests[h->guest].spec.name);
 		return;
 	}
-	h->ports[port / 64] |= 1ULL << port % 64;
-	m.error = 0;
+	m.error = jt_claim(c, h, port, true);
 	jt_helper_answer(h, &m, NULL);
 }
 
@@ -171,7 +172,8 @@ static void port_release(struct jt_controller *c, struct jt_helper *h)
 	uint16_t port = ntohs(h->question.u.port.port);
 	struct jt_attach_message m = h->question;
 
-	h->ports[port / 64] &= ~(1ULL << port % 64);
+	if (h->ports[port / 64] & 1ULL << port % 64)
+		jt_claim(c, h, port, false);
 	m.error = 0;
 	jt_helper_answer(h, &m, NULL);
 }

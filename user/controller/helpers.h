@@ -9,6 +9,7 @@
 #include <jitney/attach.h>
 #include "controller/controller.h"
 #include "controller/domains.h"
+#include "controller/guest_program.h"
 
 #define JT_HELPERS_MAX 4096 /* connections, attached or not yet */
 #define JT_HELPERS_OF_GUEST 16
@@ -23,10 +24,12 @@ struct jt_helper {
 	bool cut;
 	uint32_t guest;
 	uint32_t call;		  /* enum jt_attach_call */
+	uint32_t receive;	  /* enum jt_attach_receive */
 	int receive_event, cycle; /* eventfds */
 	int socket;		  /* AF_XDP socket in the guest, or -1 */
 	uint32_t queue;
-	int namespace; /* came along with the question at hand, or -1 */
+	struct jt_guest_program program; /* `receive' is xdp: what fills the socket */
+	int namespace;			 /* came along with the question at hand, or -1 */
 	pid_t pid;
 	uid_t uid;
 	gid_t gid;
@@ -63,6 +66,11 @@ void jt_helpers_of_guest_close(struct jt_controller *c, uint32_t guest);
 void jt_helpers_reap(struct jt_controller *c);
 /* It has broken the rules: it is closed when the loop comes to it. */
 void jt_helper_cut(struct jt_controller *c, struct jt_helper *h, const char *why);
+
+/* Ports are claimed and released, and all of them given back (claims.c). Return: 0 or negative errno. */
+int jt_claim(struct jt_controller *c, struct jt_helper *h, uint16_t port, bool taken);
+void jt_claims_open(struct jt_controller *c, struct jt_helper *h);
+void jt_claims_close(struct jt_controller *c, struct jt_helper *h);
 
 /* Whose messages for a port of a guest are, or NULL. @port: network order */
 struct jt_helper *jt_helper_of(struct jt_controller *c, uint32_t guest, uint16_t port);

@@ -92,6 +92,9 @@ static struct route route_find(struct jt_controller *c, const struct jt_found *m
 		r.guest = NULL;
 	} else if (c->guests[place->id].helpers && t.kind != JT_TEMPLATE_ETHERNET) {
 		r.helper = jt_helper_of(c, place->id, t.u.udp4.dest_port);
+		/* Through an AF_XDP socket: the program in the guest sees to it. */
+		if (r.helper && r.helper->receive == JT_RECEIVE_XDP)
+			r.helper = NULL;
 		if (r.helper)
 			r.arrival = jt_slice_arrival(m->bytes, m->template_size);
 	}

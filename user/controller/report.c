@@ -294,6 +294,7 @@ static json_t *helper(const struct jt_helper *h)
 	set_number(o, "pid", (uint64_t)h->pid);
 	set_number(o, "uid", h->uid);
 	set_text(o, "call", jt_attach_call_names[h->call]);
+	set_text(o, "receive", h->receive == JT_RECEIVE_XDP ? "xdp" : "slice");
 	json_object_set_new(o, "ports", ports);
 	set_number(o, "memory", h->slice.size);
 	set_number(o, "sent", h->slice.sent);

@@ -14,8 +14,6 @@
 #include "controller/places.h"
 #include "controller/scheduler.h"
 
-#define CHUNKS 512U /* of the UMEM of a helper's AF_XDP socket */
-
 static void parcel_add(struct jt_parcel *p, enum jt_attach_fd which, int fd)
 {
 	if (fd < 0)
@@ -137,11 +135,16 @@ static int slice_open(struct jt_controller *c, struct jt_helper *h, uint32_t gue
 		      uint32_t ifindex)
 {
 	const struct jt_attach_hello *q = &h->question.u.hello;
-	size_t umem = q->call == JT_CALL_XDP ? CHUNKS * c->options->geometry.extent_size : 0;
-	int err = jt_slice_open(&h->slice, q->send_size, q->receive_size, umem);
+	uint32_t chunks = (q->call == JT_CALL_XDP ? JT_SOCKET_SEND_CHUNKS : 0) +
+			  (q->receive == JT_RECEIVE_XDP ? JT_SOCKET_RECEIVE_CHUNKS : 0);
+	int err = jt_slice_open(&h->slice, q->send_size, q->receive_size,
+				(uint64_t)chunks * c->options->geometry.extent_size);
 
 	if (!err)
 		err = socket_open(c, h, ifindex);
+	if (!err && q->receive == JT_RECEIVE_XDP)
+		err = jt_guest_program_open(&h->program, h->namespace, ifindex, h->socket, h->queue,
+					    htons(c->options->ethertype));
 	if (!err)
 		err = events_open(c, h);
 	if (!err && q->call == JT_CALL_MAP) {
@@ -193,7 +196,8 @@ static int hello_check(struct jt_helper *h)
 		 !jt_slice_ring_size_sound(q->send_size) ||
 		 !jt_slice_ring_size_sound(q->receive_size))
 		jt_helper_refuse(h, -EINVAL, "a ring has 16 KiB to 16 MiB, a power of two");
-	else if (q->call > JT_CALL_MAP || q->receive != JT_RECEIVE_SLICE)
+	else if (q->call > JT_CALL_MAP || q->receive < JT_RECEIVE_SLICE ||
+		 q->receive > JT_RECEIVE_XDP)
 		jt_helper_refuse(h, -EOPNOTSUPP, "this controller does not offer that");
 	else
 		return 0;
@@ -236,14 +240,16 @@ void jt_helper_hello(struct jt_controller *c, struct jt_helper *h)
 		err = slice_open(c, h, (uint32_t)guest, ifindex);
 	if (err) {
 		jt_helper_refuse(h, err, "%s",
-				 err == -EBUSY ? "another program has the AF_XDP socket of this "
-						 "guest's interface" :
+				 err == -EBUSY ? "another program has an AF_XDP socket, or an XDP "
+						 "program, on this guest's interface" :
 						 strerror(-err));
 		return;
 	}
 	h->guest = (uint32_t)guest;
 	h->call = h->question.u.hello.call;
+	h->receive = h->question.u.hello.receive;
 	h->next_here = c->guests[guest].helpers;
 	c->guests[guest].helpers = h;
+	jt_claims_open(c, h);
 	welcome(c, h, ifindex);
 }

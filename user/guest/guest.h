@@ -107,6 +107,8 @@ struct jt_company {
 
 struct jt_sockets; /* sockets.c */
 struct jt_raw;	   /* raw.c */
+struct jt_xsk;	   /* xsk.h */
+struct jt_inbox;   /* inbox.c */
 struct jt_xdp;	   /* xdp.c */
 struct jt_map;	   /* map.c */
 struct jt_map_flow;
@@ -128,6 +130,7 @@ struct jitney {
 	uint64_t mean_ns;	  /* of a write */
 	uint64_t postponed_cycle; /* start of the cycle in which that happened last */
 	struct jt_number *numbers;
+	struct jt_xsk *xsk;
 	struct jt_xdp *xdp;
 	struct jt_map *map;
 	struct jt_company *peers;
@@ -137,7 +140,8 @@ struct jitney {
 	int fds[JT_FD_COUNT];
 	uint32_t ifindex; /* of the guest's interface */
 	uint8_t mac[6];
-	bool distrusted; /* JITNEY_AUTO: this guest is in no trust domain */
+	uint16_t ethertype; /* be: of Jitney's frames */
+	bool distrusted;    /* JITNEY_AUTO: this guest is in no trust domain */
 	uint64_t retry_ns;
 	uint64_t retry_gap_ns;
 
@@ -147,6 +151,7 @@ struct jitney {
 	int epoll;
 	struct jt_sockets *sockets;
 	struct jt_raw *raw;
+	struct jt_inbox *inbox;
 	struct jitney_message *batch; /* for jitney_receive_copy() */
 	unsigned int batch_used, batch_count;
 
@@ -260,6 +265,12 @@ void jt_port_release(struct jitney *j, struct jt_port *port);
 struct jt_port *jt_port_find(const struct jitney *j, uint16_t number);
 int jt_socket_send(struct jitney_flow *flow, const struct iovec *messages, unsigned int count);
 unsigned int jt_sockets_receive(struct jitney *j, struct jitney_message *out, unsigned int max);
+
+/* inbox.c: an AF_XDP socket. */
+int jt_inbox_open(struct jitney *j);
+void jt_inbox_close(struct jitney *j);
+uint64_t jt_inbox_lost(const struct jitney *j);
+unsigned int jt_inbox_receive(struct jitney *j, struct jitney_message *out, unsigned int max);
 
 /* raw.c: a packet socket. */
 int jt_raw_open(struct jitney *j);

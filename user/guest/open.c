@@ -59,9 +59,6 @@ static int options_check(const struct jitney_options *o)
 		return -EINVAL;
 	if (o->guest && (!*o->guest || strlen(o->guest) >= JT_NAME_SIZE))
 		return -EINVAL;
-	/* Not there yet. */
-	if (o->receive == JITNEY_RECEIVE_XDP)
-		return -EOPNOTSUPP;
 	return 0;
 }
 
@@ -102,7 +99,8 @@ static int memory_take(struct jitney *j)
 
 static bool needs_controller(const struct jitney *j)
 {
-	return j->options.call > JITNEY_STACK || j->options.receive == JITNEY_RECEIVE_SLICE;
+	return j->options.call > JITNEY_STACK || j->options.receive == JITNEY_RECEIVE_SLICE ||
+	       j->options.receive == JITNEY_RECEIVE_XDP;
 }
 
 static int begin(struct jitney *j)
@@ -138,6 +136,7 @@ static struct jitney *handle_new(void)
 	j->netlink = -1;
 	jt_notice_forget(j);
 	j->call = &jt_call_stack;
+	j->ethertype = jt_htons(JT_ETHERTYPE_DEFAULT);
 	return j;
 }
 
@@ -217,7 +216,7 @@ static int claim(struct jitney *j, const struct jt_port *port)
 	if (j->raw)
 		return jt_raw_ports(j);
 	/* What the controller refuses still comes through the port's socket. */
-	if (j->receive == JITNEY_RECEIVE_SLICE)
+	if (j->receive == JITNEY_RECEIVE_SLICE || j->receive == JITNEY_RECEIVE_XDP)
 		jt_attach_ask(j, JT_ATTACH_CLAIM, &m);
 	return 0;
 }
@@ -273,7 +272,7 @@ void jitney_statistics(struct jitney *j, struct jitney_statistics *out)
 	struct jitney_statistics now = j->statistics;
 	size_t size = out->size < sizeof(now) ? out->size : sizeof(now);
 
-	now.lost += j->lost_before;
+	now.lost += j->lost_before + jt_inbox_lost(j);
 	if (j->share.slice)
 		now.lost += JT_READ(j->share.slice->receive_lost);
 	now.size = size;

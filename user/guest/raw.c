@@ -16,9 +16,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "checksum.h"
-#include "guest.h"
-#include <jitney/walk.h>
+#include "packet.h"
 
 #define PORTS_MAX 60U /* jumps of a classic filter reach 255 instructions */
 #define BUFFER_BYTES (8 << 20)
@@ -35,8 +33,7 @@ struct jt_raw {
 	struct iovec data[JT_BATCH];
 	union aux_room control[JT_BATCH];
 	unsigned int count, next; /* frames read, and done with */
-	bool walking;		  /* inside the frame before `next' */
-	struct jt_walk walk;
+	struct jt_packets packets;
 };
 
 static void filter_add(struct sock_fprog *p, uint16_t code, uint8_t jt, uint8_t jf, uint32_t k)
@@ -200,111 +197,18 @@ static uint32_t status_of(struct msghdr *h)
 	return aux.tp_status;
 }
 
-static uint64_t sum_of(const uint8_t *bytes, size_t length)
-{
-	uint8_t copy[JT_RECORD_MAX + 1];
-	uint64_t sum = 0;
-	size_t part;
-
-	for (; length; bytes += part, length -= part) {
-		part = length < sizeof(copy) ? length : sizeof(copy);
-		sum = jt_sum_add(sum, jt_copy_sum(copy, bytes, part));
-	}
-	return sum;
-}
-
-static bool check_right(const struct jt_template *t, const uint8_t *payload, size_t length,
-			uint16_t check)
-{
-	uint64_t fixed = t->u.udp4.source_port + t->u.udp4.dest_port + jt_htons(JT_IPPROTO_UDP);
-
-	if (!check) /* none, which only IPv4 allows */
-		return t->kind == JT_TEMPLATE_UDP4;
-	if (t->kind == JT_TEMPLATE_UDP4)
-		fixed += (uint64_t)t->u.udp4.source + t->u.udp4.dest;
-	else
-		fixed += jt_sum_ipv6(&t->u.words[2], &t->u.words[6]);
-	return jt_udp_check(fixed, sum_of(payload, length), length) == check;
-}
-
-/* Return: true with @out filled if the message is for a port of this handle. */
-static bool message_tell(const struct jitney *j, const struct jt_template *t, const void *data,
-			 uint32_t length, struct jitney_message *out)
-{
-	uint16_t port = jt_ntohs(t->u.udp4.dest_port);
-
-	if (!jt_port_find(j, port))
-		return false;
-	memset(out, 0, sizeof(*out));
-	out->data = data;
-	out->length = length;
-	out->port = port;
-	out->tos = t->tos;
-	out->ttl = t->ttl;
-	if (t->kind == JT_TEMPLATE_UDP4) {
-		out->from.ipv4.sin_family = AF_INET;
-		out->from.ipv4.sin_port = t->u.udp4.source_port;
-		out->from.ipv4.sin_addr.s_addr = t->u.udp4.source;
-	} else {
-		out->from.ipv6.sin6_family = AF_INET6;
-		out->from.ipv6.sin6_port = t->u.udp6.source_port;
-		memcpy(&out->from.ipv6.sin6_addr, t->u.udp6.source, 16);
-	}
-	return true;
-}
-
-static bool packet_take(struct jitney *j, struct mmsghdr *h, struct jitney_message *out)
-{
-	const uint8_t *data = h->msg_hdr.msg_iov->iov_base;
-	uint32_t status = status_of(&h->msg_hdr);
-	struct jt_parsed p = { 0 };
-
-	/* What has a tag comes once more, through the interface of that VLAN. */
-	if (status & TP_STATUS_VLAN_VALID)
-		return false;
-	if (jt_parse(data, data + h->msg_len, h->msg_len, false, 0, &p) ||
-	    p.key.header.kind == JT_TEMPLATE_ETHERNET)
-		return false;
-	/* The kernel knows it to be right, or the device had still to fill it in. */
-	return (status & (TP_STATUS_CSUMNOTREADY | TP_STATUS_CSUM_VALID) ||
-		check_right(&p.key.header, data + p.payload, p.length, p.check)) &&
-	       message_tell(j, &p.key.header, data + p.payload, (uint32_t)p.length, out);
-}
-
-/* The next message of the frame that is being walked. */
-static bool walk_take(struct jitney *j, struct jitney_message *out)
+/* What has a tag comes once more, through the interface of that VLAN. */
+static bool header_take(struct jitney *j, struct mmsghdr *h, struct jitney_message *out)
 {
 	struct jt_raw *r = j->raw;
-	struct jt_template t;
-	struct jt_found m;
-
-	while (jt_walk_next(&r->walk, &m) > 0) {
-		jt_template_load(&t, m.bytes, m.template_size);
-		if (t.kind != JT_TEMPLATE_ETHERNET &&
-		    check_right(&t, m.payload, m.length, m.check) &&
-		    message_tell(j, &t, m.payload, m.length, out))
-			return true;
-	}
-	r->walking = false;
-	return false;
-}
-
-/* Begin with a frame. Return: true if it is one of Jitney's, with messages to walk over. */
-static bool walk_start(struct jt_raw *r, const struct mmsghdr *h)
-{
+	uint32_t status = status_of(&h->msg_hdr);
 	const uint8_t *data = h->msg_hdr.msg_iov->iov_base;
-	struct jt_frame_header header;
-	size_t length = h->msg_len, head = sizeof(struct jt_eth) + sizeof(header);
 
-	if (length < head || jt_ntohs(((const struct jt_eth *)data)->type) != JT_ETHERTYPE_DEFAULT)
+	if (status & TP_STATUS_VLAN_VALID)
 		return false;
-	memcpy(&header, data + sizeof(struct jt_eth), sizeof(header));
-	if (header.version_type != (JT_WIRE_VERSION << 4 | JT_FRAME_DATA) ||
-	    jt_ntohs(header.length) > length - head)
-		return false;
-	jt_walk_init(&r->walk, data + head, jt_ntohs(header.length));
-	r->walking = true;
-	return true;
+	/* The kernel knows it to be right, or the device had still to fill it in. */
+	return jt_packet_take(j, &r->packets, data, h->msg_len,
+			      status & (TP_STATUS_CSUMNOTREADY | TP_STATUS_CSUM_VALID), out);
 }
 
 unsigned int jt_raw_receive(struct jitney *j, struct jitney_message *out, unsigned int max)
@@ -312,18 +216,15 @@ unsigned int jt_raw_receive(struct jitney *j, struct jitney_message *out, unsign
 	struct jt_raw *r = j->raw;
 	unsigned int n = 0;
 
-	if (!r->walking && r->next == r->count)
+	if (!r->packets.walking && r->next == r->count)
 		frames_read(r);
 	while (n < max) {
-		if (r->walking) {
-			n += walk_take(j, &out[n]);
-			continue;
-		}
-		if (r->next == r->count)
+		if (r->packets.walking)
+			n += jt_packet_more(j, &r->packets, &out[n]);
+		else if (r->next < r->count)
+			n += header_take(j, &r->headers[r->next++], &out[n]);
+		else
 			break;
-		if (!walk_start(r, &r->headers[r->next]))
-			n += packet_take(j, &r->headers[r->next], &out[n]);
-		r->next++;
 	}
 	j->statistics.received += n;
 	return n;

@@ -46,6 +46,8 @@ static unsigned int look(struct jitney *j, struct jitney_message *out, unsigned 
 		got = jt_share_receive(j, &j->old, JT_READ(j->old.slice->receive_head), out, max);
 	stack = j->raw ? jt_raw_receive(j, out + got, max - got) :
 			 jt_sockets_receive(j, out + got, max - got);
+	if (j->inbox && got + stack < max)
+		got += jt_inbox_receive(j, out + got + stack, max - got - stack);
 	if (j->share.slice && got + stack < max)
 		got += jt_share_receive(j, &j->share, head, out + got + stack, max - got - stack);
 	j->statistics.received += got;

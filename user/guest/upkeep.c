@@ -10,7 +10,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "guest.h"
+#include "xsk.h"
 
 static const struct jt_notice no_notice;
 
@@ -71,7 +71,7 @@ static void hello_fill(const struct jitney *j, struct jt_attach_message *m)
 	if (j->options.guest)
 		memcpy(h->guest, j->options.guest, strlen(j->options.guest));
 	h->call = call ? call->ask : JT_CALL_NONE;
-	h->receive = JT_RECEIVE_SLICE;
+	h->receive = j->options.receive == JITNEY_RECEIVE_XDP ? JT_RECEIVE_XDP : JT_RECEIVE_SLICE;
 	h->send_size = j->options.send_bytes;
 	h->receive_size = j->options.receive_bytes;
 }
@@ -107,6 +107,13 @@ static int notice_map(struct jitney *j)
 	return JT_READ(n->magic) == JT_NOTICE_MAGIC ? 0 : -EPROTO;
 }
 
+static int inbox_open(struct jitney *j)
+{
+	int err = j->xsk ? jt_inbox_open(j) : -EPROTO;
+
+	return err ? err : watch(j, j->fds[JT_FD_SOCKET]);
+}
+
 /* Map and set up what the controller gave. */
 static int begin(struct jitney *j, const struct jt_attach_hello *hello)
 {
@@ -116,6 +123,7 @@ static int begin(struct jitney *j, const struct jt_attach_hello *hello)
 	if (j->fds[JT_FD_SLICE] < 0 || j->fds[JT_FD_NOTICE] < 0 || j->fds[JT_FD_RECEIVE] < 0)
 		return err;
 	j->ifindex = hello->ifindex;
+	j->ethertype = hello->ethertype;
 	memcpy(j->mac, hello->mac, sizeof(j->mac));
 	err = jt_share_map(&j->share, j->fds[JT_FD_SLICE], hello->slice_size);
 	if (!err)
@@ -124,6 +132,10 @@ static int begin(struct jitney *j, const struct jt_attach_hello *hello)
 		err = watch(j, j->fds[JT_FD_RECEIVE]);
 	if (!err)
 		err = watch(j, j->connection);
+	if (!err && j->fds[JT_FD_SOCKET] >= 0)
+		err = jt_xsk_open(j, hello);
+	if (!err && j->options.receive == JITNEY_RECEIVE_XDP)
+		err = inbox_open(j);
 	if (!err && call)
 		err = call->open(j, hello);
 	if (err)
@@ -131,6 +143,8 @@ static int begin(struct jitney *j, const struct jt_attach_hello *hello)
 	j->call = call ? call : &jt_call_stack;
 	if (wanted_slice(j))
 		j->receive = JITNEY_RECEIVE_SLICE;
+	if (j->inbox)
+		j->receive = JITNEY_RECEIVE_XDP;
 	JT_WRITE(j->share.slice->receive_waiting, 1);
 	j->armed = true;
 	return 0;
@@ -142,7 +156,7 @@ static void claim_all(struct jitney *j)
 	struct jt_port *p;
 
 	/* What the controller refuses still comes through the port's socket. */
-	for (p = j->ports; p && j->receive == JITNEY_RECEIVE_SLICE; p = p->next) {
+	for (p = j->ports; p && (j->receive == JITNEY_RECEIVE_SLICE || j->inbox); p = p->next) {
 		m.u.port.port = jt_htons(p->number);
 		jt_attach_ask(j, JT_ATTACH_CLAIM, &m);
 	}
@@ -172,11 +186,14 @@ static void unattach(struct jitney *j)
 {
 	unwatch(j, j->fds[JT_FD_RECEIVE]);
 	unwatch(j, j->connection);
+	unwatch(j, j->fds[JT_FD_SOCKET]);
+	jt_inbox_close(j);
+	jt_xsk_close(j);
 	jt_attach_close(j);
 	jt_notice_forget(j);
 	j->call = &jt_call_stack;
 	j->armed = false;
-	if (j->receive == JITNEY_RECEIVE_SLICE)
+	if (j->receive != JITNEY_RECEIVE_RAW)
 		j->receive = JITNEY_RECEIVE_STACK;
 }
 

@@ -14,24 +14,15 @@
 #include <linux/if_xdp.h>
 #include <poll.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 
 #include <jitney/walk.h>
 #include "checksum.h"
-#include "guest.h"
+#include "xsk.h"
 
 #define OPEN_FRAMES 8U
 #define KICKS_MAX 64
 #define WAIT_MS 100
 #define HEAD (sizeof(struct jt_eth) + sizeof(struct jt_frame_header))
-
-struct ring {
-	void *memory;
-	size_t size;
-	uint32_t *producer, *consumer, *flags;
-	void *entries;
-	uint32_t mask;
-};
 
 struct frame {
 	uint64_t serial; /* 0: none is open */
@@ -42,89 +33,38 @@ struct frame {
 };
 
 struct jt_xdp {
-	int fd;
-	uint8_t *umem;
-	uint32_t chunk, chunks;
-	uint16_t ethertype; /* be */
-	struct ring tx, completion;
+	struct jt_xsk *xsk;
 	uint32_t *free; /* chunks, as a stack */
 	uint32_t free_count;
 	uint64_t serial;
 	struct frame open[OPEN_FRAMES];
 };
 
-static int ring_map(struct ring *r, int fd, const struct xdp_ring_offset *o, uint64_t page,
-		    size_t entry, uint32_t entries)
-{
-	uint8_t *at;
-
-	r->size = o->desc + entry * entries;
-	at = mmap(NULL, r->size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd,
-		  (off_t)page);
-	if (at == MAP_FAILED)
-		return -errno;
-	madvise(at, r->size, MADV_DONTFORK);
-	r->memory = at;
-	r->producer = (uint32_t *)(at + o->producer);
-	r->consumer = (uint32_t *)(at + o->consumer);
-	r->flags = (uint32_t *)(at + o->flags);
-	r->entries = at + o->desc;
-	r->mask = entries - 1;
-	return 0;
-}
-
-static int rings_map(struct jt_xdp *x)
-{
-	struct xdp_mmap_offsets o;
-	socklen_t size = sizeof(o);
-	int err;
-
-	if (getsockopt(x->fd, SOL_XDP, XDP_MMAP_OFFSETS, &o, &size))
-		return -errno;
-	err = ring_map(&x->tx, x->fd, &o.tx, XDP_PGOFF_TX_RING, sizeof(struct xdp_desc),
-		       JT_SOCKET_RING);
-	return err ? err :
-		     ring_map(&x->completion, x->fd, &o.cr, XDP_UMEM_PGOFF_COMPLETION_RING,
-			      sizeof(uint64_t), JT_SOCKET_RING);
-}
-
 static void xdp_free(struct jitney *j)
 {
-	struct jt_xdp *x = j->xdp;
-
-	if (x && x->tx.memory)
-		munmap(x->tx.memory, x->tx.size);
-	if (x && x->completion.memory)
-		munmap(x->completion.memory, x->completion.size);
-	if (x)
-		free(x->free);
-	free(x);
+	if (j->xdp)
+		free(j->xdp->free);
+	free(j->xdp);
 	j->xdp = NULL;
 	jt_peers_forget(j);
 }
 
 static int xdp_open(struct jitney *j, const struct jt_attach_hello *hello)
 {
-	const struct jt_slice *s = j->share.slice;
 	struct jt_xdp *x = calloc(1, sizeof(*x));
 	int err = x ? jt_peers_know(j) : -ENOMEM;
 	uint32_t i;
 
+	(void)hello;
 	j->xdp = x;
-	if (!err &&
-	    (j->fds[JT_FD_SOCKET] < 0 || hello->geometry.extent_size < HEAD ||
-	     s->umem_offset > j->share.size || s->umem_size > j->share.size - s->umem_offset))
+	if (!err && !j->xsk)
 		err = -EPROTO;
 	if (!err) {
-		x->fd = j->fds[JT_FD_SOCKET];
-		x->umem = (uint8_t *)s + s->umem_offset;
-		x->chunk = hello->geometry.extent_size;
-		x->chunks = (uint32_t)(s->umem_size / x->chunk);
-		x->ethertype = hello->ethertype;
-		x->free = calloc(x->chunks, sizeof(*x->free));
-		err = x->free ? rings_map(x) : -ENOMEM;
+		x->xsk = j->xsk;
+		x->free = calloc(x->xsk->send_chunks, sizeof(*x->free));
+		err = x->free ? 0 : -ENOMEM;
 	}
-	for (i = 0; !err && i < x->chunks; i++)
+	for (i = 0; !err && i < x->xsk->send_chunks; i++)
 		x->free[x->free_count++] = i;
 	if (err)
 		xdp_free(j);
@@ -133,17 +73,18 @@ static int xdp_open(struct jitney *j, const struct jt_attach_hello *hello)
 
 static void reap(struct jt_xdp *x)
 {
-	uint32_t at = *x->completion.consumer, end = JT_READ(*x->completion.producer);
-	const uint64_t *done = x->completion.entries;
+	struct jt_ring *r = &x->xsk->completion;
+	uint32_t at = *r->consumer, end = JT_READ(*r->producer);
+	const uint64_t *done = r->entries;
 
-	for (; at != end && x->free_count < x->chunks; at++)
-		x->free[x->free_count++] = (uint32_t)(done[at & x->completion.mask] / x->chunk);
-	JT_WRITE(*x->completion.consumer, at);
+	for (; at != end && x->free_count < x->xsk->send_chunks; at++)
+		x->free[x->free_count++] = (uint32_t)(done[at & r->mask] / x->xsk->chunk);
+	JT_WRITE(*r->consumer, at);
 }
 
 static bool pending(const struct jt_xdp *x)
 {
-	return JT_READ(*x->tx.consumer) != *x->tx.producer;
+	return JT_READ(*x->xsk->tx.consumer) != *x->xsk->tx.producer;
 }
 
 /* Have the kernel take what is queued: some at a time. */
@@ -152,8 +93,8 @@ static void kick(struct jt_xdp *x)
 	int i;
 
 	for (i = 0; i < KICKS_MAX && pending(x); i++) {
-		if (JT_READ(*x->tx.flags) & XDP_RING_NEED_WAKEUP &&
-		    sendto(x->fd, NULL, 0, MSG_DONTWAIT, NULL, 0) < 0 && errno != EAGAIN &&
+		if (JT_READ(*x->xsk->tx.flags) & XDP_RING_NEED_WAKEUP &&
+		    sendto(x->xsk->fd, NULL, 0, MSG_DONTWAIT, NULL, 0) < 0 && errno != EAGAIN &&
 		    errno != ENOBUFS && errno != EBUSY)
 			break;
 		reap(x);
@@ -163,8 +104,8 @@ static void kick(struct jt_xdp *x)
 
 static void frame_send(struct jitney *j, struct frame *f)
 {
-	struct jt_xdp *x = j->xdp;
-	struct jt_eth eth = { .type = x->ethertype };
+	struct jt_xsk *x = j->xdp->xsk;
+	struct jt_eth eth = { .type = j->ethertype };
 	struct jt_frame_header h = { .version_type = JT_WIRE_VERSION << 4 | JT_FRAME_GUEST,
 				     .length = jt_htons((uint16_t)f->used),
 				     .sequence = jt_htonl(f->messages),
@@ -186,7 +127,7 @@ static void frame_send(struct jitney *j, struct frame *f)
 static int frame_open(struct jitney *j, struct frame *f, uint32_t peer)
 {
 	struct jt_xdp *x = j->xdp;
-	struct pollfd p = { .fd = x->fd, .events = POLLOUT };
+	struct pollfd p = { .fd = x->xsk->fd, .events = POLLOUT };
 
 	if (!x->free_count)
 		kick(x);
@@ -201,7 +142,8 @@ static int frame_open(struct jitney *j, struct frame *f, uint32_t peer)
 	}
 	*f = (struct frame){ .serial = ++x->serial,
 			     .peer = peer,
-			     .bytes = x->umem + (size_t)x->free[--x->free_count] * x->chunk };
+			     .bytes = x->xsk->umem +
+				      (size_t)x->free[--x->free_count] * x->xsk->chunk };
 	return 0;
 }
 
@@ -209,7 +151,7 @@ static uint32_t room_for(const struct jitney *j, uint32_t peer)
 {
 	uint32_t room = JT_READ(j->notice->peer_room[peer]);
 
-	return room < j->xdp->chunk - HEAD ? room : j->xdp->chunk - (uint32_t)HEAD;
+	return room < j->xsk->chunk - HEAD ? room : j->xsk->chunk - (uint32_t)HEAD;
 }
 
 /* A frame to the flow's peer that takes `length` more bytes of payload. */
