@@ -149,7 +149,8 @@ static void control_answer(struct flow_in *f, enum control_op op, uint64_t count
 	if (f->way)
 		jitney_send(f->way, bytes, size, 0);
 	else
-		sendto(f->fd, bytes, size, MSG_DONTWAIT, (struct sockaddr *)&f->from, sizeof(f->from));
+		sendto(f->fd, bytes, size, MSG_DONTWAIT, (struct sockaddr *)&f->from,
+		       sizeof(f->from));
 }
 
 static void flow_finish(struct receiver *r, struct flow_in *f, uint64_t now)

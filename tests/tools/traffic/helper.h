@@ -10,10 +10,9 @@
 
 static int helper_open(const struct options *o, struct jitney **out)
 {
-	struct jitney_options options = { .size = sizeof(options),
-					  .socket = o->socket,
-					  .call = o->call,
-					  .receive = o->receive };
+	struct jitney_options options = {
+		.size = sizeof(options), .socket = o->socket, .call = o->call, .receive = o->receive
+	};
 	int err = jitney_open(out, &options);
 
 	if (err)
@@ -80,10 +79,10 @@ static inline void helper_report(struct jitney *j)
 	jitney_statistics(j, &s);
 	printf("\"helper\":{\"call\":\"%s\",\"rx\":\"%s\",\"sent\":%llu,\"sent_stack\":%llu,"
 	       "\"received\":%llu,\"received_stack\":%llu,\"lost\":%llu,\"attached\":%llu},",
-	       jitney_call_name(s.call), jitney_receive_name(s.receive),
-	       (unsigned long long)s.sent, (unsigned long long)s.sent_stack,
-	       (unsigned long long)s.received, (unsigned long long)s.received_stack,
-	       (unsigned long long)s.lost, (unsigned long long)s.attached);
+	       jitney_call_name(s.call), jitney_receive_name(s.receive), (unsigned long long)s.sent,
+	       (unsigned long long)s.sent_stack, (unsigned long long)s.received,
+	       (unsigned long long)s.received_stack, (unsigned long long)s.lost,
+	       (unsigned long long)s.attached);
 }
 
 #endif

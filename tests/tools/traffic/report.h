@@ -101,8 +101,8 @@ static bool receiver_report(const struct receiver *r)
 	       r->closed_count >= r->o->flows && after.bad_checksum == r->before.bad_checksum;
 	printf("{");
 	helper_report(r->j);
-	printf("\"ok\":%s,\"flow_count\":%u,\"closed\":%u,", good ? "true" : "false",
-	       r->flow_count, r->closed_count);
+	printf("\"ok\":%s,\"flow_count\":%u,\"closed\":%u,", good ? "true" : "false", r->flow_count,
+	       r->closed_count);
 	totals_print(&sum);
 	printf(",\"datagrams\":%llu,\"strays\":%llu,\"bad_checksum\":%llu,\"buffer_full\":%llu,"
 	       "\"seconds\":%.6f,\"messages_per_s\":%.0f,",
