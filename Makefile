@@ -230,6 +230,7 @@ build/tests/test_slices build/tests/test_enemy: $(filter-out %/main.o,$(JITNEYD_
 build/tests/test_slice build/tests/test_template: $(LIBJITNEY_C:%.c=build/asan/obj/%.o)
 build/tests/test_threads_slice: $(LIBJITNEY_C:%.c=build/tsan/obj/%.o)
 build/tests/bench_send: $(LIBJITNEY_C:%.c=build/obj/%.o)
+build/tests/bench_path: build/lib/libjitney.a
 
 # For LD_PRELOAD.
 $(FAIL): build/tests/%.so: tests/fault/%.c Makefile

@@ -62,6 +62,15 @@ JT_INLINE long jt_frame_load(struct jt_uplink *u, bool skb, void *to, __u64 leng
 		     bpf_xdp_load_bytes(u->ctx, 0, to, length);
 }
 
+/*
+ * How to submit a record. Adding nothing: a look that no CPU moves before the
+ * reservation. See user/controller/frames.c.
+ */
+JT_INLINE __u64 jt_submit_flags(struct jt_control *c)
+{
+	return jt_fetch_add(&c->frames_polled, 0) ? BPF_RB_NO_WAKEUP : 0;
+}
+
 /* Copy a frame of at most max bytes into a record of type. Needs u and skb. */
 #define JT_FRAME_COPY(type, max)                                                         \
 	({                                                                               \
@@ -76,13 +85,21 @@ JT_INLINE long jt_frame_load(struct jt_uplink *u, bool skb, void *to, __u64 leng
 			if (err)                                                         \
 				bpf_ringbuf_discard(record, 0);                          \
 			else                                                             \
-				bpf_ringbuf_submit(record, 0);                           \
+				bpf_ringbuf_submit(record, jt_submit_flags(u->control)); \
 		}                                                                        \
 		err;                                                                     \
 	})
 
+/* Of the ring `frames`, what data leaves to the peers' words: they say who lives. */
+#define JT_FRAMES_KEPT (JT_FRAMES_SIZE / 16)
+
+JT_INLINE bool jt_ring_has_room(void)
+{
+	return bpf_ringbuf_query(&frames, BPF_RB_AVAIL_DATA) < JT_FRAMES_SIZE - JT_FRAMES_KEPT;
+}
+
 /* Hand a frame to the controller. @skb: known to the compiler at each call. */
-JT_INLINE int jt_receive(struct jt_uplink *u, bool skb, __u64 *reasons)
+JT_INLINE int jt_receive(struct jt_uplink *u, bool skb, int type, __u64 *reasons)
 {
 	__u32 queue = u->queue;
 	long err;
@@ -90,7 +107,9 @@ JT_INLINE int jt_receive(struct jt_uplink *u, bool skb, __u64 *reasons)
 	/* The look-up is the test: a socket that is closed leaves the map. */
 	if (!skb && bpf_map_lookup_elem(&xsks, &queue))
 		return JT_SOCKET;
-	if (u->total <= JT_EXTENT_SIZE_MIN)
+	if (type == JT_FRAME_DATA && !jt_ring_has_room())
+		err = -1;
+	else if (u->total <= JT_EXTENT_SIZE_MIN)
 		err = JT_FRAME_COPY(struct jt_frame_small, JT_EXTENT_SIZE_MIN);
 	else
 		err = JT_FRAME_COPY(struct jt_frame_large, JT_EXTENT_SIZE_MAX);
@@ -102,7 +121,7 @@ JT_INLINE int jt_receive(struct jt_uplink *u, bool skb, __u64 *reasons)
 JT_INLINE int jt_stranger(struct jt_uplink *u, bool skb, int type)
 {
 	if (type == JT_FRAME_HELLO && u->control->flags & JT_CONTROL_DISCOVER)
-		return jt_receive(u, skb, u->control->reasons);
+		return jt_receive(u, skb, type, u->control->reasons);
 	jt_count_reason(u->control->reasons, JT_REASON_UNKNOWN_PEER);
 	return JT_PASS;
 }
@@ -123,12 +142,12 @@ JT_INLINE int jt_frame(struct jt_uplink *u, bool skb)
 		return JT_DROP;
 	}
 	if (type == JT_FRAME_HELLO)
-		return jt_receive(u, skb, peer->reasons);
+		return jt_receive(u, skb, type, peer->reasons);
 	jt_sequence(peer, h);
 	jt_count(&peer->received_frames, 1);
 	jt_count(&peer->received_bytes, u->total);
 	u->vif = jt_helper(u, skb, h, peer, place->id);
-	return u->vif ? JT_SWITCH : jt_receive(u, skb, peer->reasons);
+	return u->vif ? JT_SWITCH : jt_receive(u, skb, type, peer->reasons);
 }
 
 JT_INLINE int jt_uplink_work(struct jt_uplink *u, bool skb)

@@ -198,6 +198,10 @@ struct jt_control {
 	__u32 rung_epoch;     /* any: epoch for which "full" was rung */
 	__u64 unused_hot[5];
 
+	/* Read with every frame that goes into `frames`. */
+	__u32 frames_polled; /* 1: the controller looks there by itself: nobody need wake it */
+	__u32 unused_frames[15];
+
 	struct jt_bank banks[JT_BANKS_MAX];
 
 	__u64 reasons[JT_REASON_COUNT]; /* any: what belongs to no guest and no peer */
@@ -208,6 +212,7 @@ struct jt_control {
 
 JT_ASSERT(JT_PEERS_MAX <= 1024, "a peer's id fits an extent's word");
 JT_ASSERT(offsetof(struct jt_control, epoch) % 64 == 0, "hot words on one line");
+JT_ASSERT(offsetof(struct jt_control, frames_polled) % 64 == 0, "a line of its own");
 JT_ASSERT(offsetof(struct jt_control, banks) % 64 == 0, "a line a bank");
 
 #define JT_NEVER_STALE (~0ULL)

@@ -182,12 +182,14 @@ static void test_padded(void)
 	from_peer(&o, TAKEN, 0);
 }
 
-/* Nobody takes the frames out of the ring buffer. */
+/* Nobody takes the frames out of the ring buffer: data leaves room for words. */
 static void test_ring_full(void)
 {
 	const struct outer o = { .peer = 5, .length = 10 };
+	const struct outer word = { .peer = 5, .type = JT_FRAME_HELLO, .length = 10 };
 	struct jt_peer *peer = &h.peers[PEER_ONE];
 	__u32 i, n = JT_FRAMES_SIZE / JT_EXTENT_SIZE_MIN + 10, length;
+	__u64 full;
 	__u8 bytes[4096];
 
 	peer_is(&o);
@@ -200,7 +202,11 @@ static void test_ring_full(void)
 		CHECK(run_xdp(h.uplink, bytes, length, 1).verdict == 1);
 	CHECK(peer->reasons[JT_REASON_RING_FULL] > 0);
 	CHECK(peer->received_frames == n);
-	CHECK(frames_count(NULL) + peer->reasons[JT_REASON_RING_FULL] == n);
+	full = peer->reasons[JT_REASON_RING_FULL];
+	length = outer_make(bytes, &word);
+	CHECK(run_xdp(h.uplink, bytes, length, 1).verdict == 1);
+	CHECK(peer->reasons[JT_REASON_RING_FULL] == full);
+	CHECK(frames_count(NULL) + full == n + 1);
 	from_peer(&o, TAKEN, 0);
 }
 

@@ -23,7 +23,6 @@
 #include "controller/transmit.h"
 
 #define EVENTS_MAX 16
-#define RECORDS_MAX 256 /* of the ring `frames' in one turn; then others have theirs */
 #define LINGER_NS 40000000ULL
 #define GRACE_US 10000 /* a program that has begun is through by then */
 
@@ -75,7 +74,7 @@ static int event(void *context, void *data, size_t size)
 
 static void events_ready(struct jt_controller *c, struct jt_watch *w, uint32_t events)
 {
-	ring_buffer__consume(c->events);
+	jt_frames_take(c);
 }
 
 static void xsk_ready(struct jt_controller *c, struct jt_watch *w, uint32_t events)
@@ -213,6 +212,7 @@ static void control_fill(struct jt_controller *c)
 	control->ethertype = htons(o->ethertype);
 	control->udp_port = htons(o->udp_port);
 	control->rung_epoch = 0;
+	control->frames_polled = 0;
 	c->board.notice->small = o->small;
 	c->board.notice->latency_ns = o->cycle.latency_ns;
 	jt_places_changed(c);
@@ -294,6 +294,8 @@ static int events_start(struct jt_controller *c)
 	if (!c->events)
 		return -errno;
 	err = ring_buffer__add(c->events, c->datapath.maps[JT_MAP_frames], jt_receive_record, c);
+	if (!err)
+		err = jt_frames_open(c);
 	if (err)
 		return err;
 	c->events_watch =
@@ -359,15 +361,16 @@ static void turn(struct jt_controller *c, int timeout)
 	struct jt_watch *w;
 	int i, n;
 
-	c->record_budget = RECORDS_MAX;
+	c->record_budget = JT_RECORDS_MAX;
 	if (c->options->busy_poll_us && c->xsk.socket) /* polls the driver */
 		recvfrom(jt_xsk_fd(&c->xsk), NULL, 0, MSG_DONTWAIT, NULL, NULL);
-	n = epoll_wait(c->epoll, events, EVENTS_MAX, timeout);
+	n = jt_frames_wait(c, events, EVENTS_MAX, timeout);
 	for (i = 0; i < n; i++) {
 		w = events[i].data.ptr;
 		if (w->fd >= 0) /* another one's event may have closed it */
 			w->ready(c, w, events[i].events);
 	}
+	jt_frames_turn(c);
 	jt_helpers_reap(c);
 	if (jt_transmit_waiting(c))
 		jt_transmit_run(c);
@@ -375,6 +378,7 @@ static void turn(struct jt_controller *c, int timeout)
 	if (!c->scheduler.start_ns && !JT_READ(c->datapath.page.control->asleep))
 		jt_scheduler_wake(c, jt_env_now());
 	jt_scheduler_alive(c);
+	jt_process_share(jt_env_now());
 }
 
 /* The peers have been told; what they had sent before still arrives. */
@@ -411,6 +415,7 @@ static void controller_stop(struct jt_controller *c)
 	jt_watch_close(c, &c->signal_watch);
 	if (c->events)
 		ring_buffer__free(c->events);
+	jt_frames_close(c);
 	jt_netdev_watch_close(c->netdev);
 	jt_deliver_close(&c->deliver);
 	jt_index_free(&c->index);

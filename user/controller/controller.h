@@ -9,6 +9,7 @@
 #include <sys/epoll.h>
 #include "controller/datapath.h"
 #include "controller/deliver.h"
+#include "controller/frames.h"
 #include "controller/index.h"
 #include "controller/notice.h"
 #include "controller/options.h"
@@ -106,6 +107,8 @@ struct jt_retired {
 	__u64 reasons[JT_REASON_COUNT];
 };
 
+#define JT_RECORDS_MAX 256 /* of the ring `frames' in one turn; then others have theirs */
+
 struct jt_controller {
 	const struct jt_options *options;
 	struct jt_datapath datapath;
@@ -126,6 +129,7 @@ struct jt_controller {
 	struct jt_notice_board board;
 	struct jt_netdev_watch *netdev;
 	struct ring_buffer *events;
+	struct jt_frames frames;
 	struct jt_watch xsk_watch, netdev_watch, events_watch, timer_watch, announce_watch,
 		signal_watch, control_watch;
 	struct jt_guest_state guests[JT_GUESTS_MAX];

@@ -176,7 +176,10 @@ static void hand_over(struct jt_controller *c)
 	jt_slices_flush(c);
 }
 
-/* The record is the kernel's again on return: what it held must have left. */
+/*
+ * The record is the kernel's again on return: what it held must have left. Slices
+ * hold copies: jt_slices_flush() is for the caller, behind many records.
+ */
 int jt_receive_record(void *controller, void *data, size_t size)
 {
 	const struct jt_frame_large *record = data; /* or a small one: they begin alike */
@@ -185,7 +188,7 @@ int jt_receive_record(void *controller, void *data, size_t size)
 	if (size < sizeof(record->length) || record->length > size - sizeof(record->length))
 		return 0;
 	jt_receive_frame(c, record->bytes, record->length);
-	hand_over(c);
+	jt_deliver_flush(&c->deliver);
 	return --c->record_budget ? 0 : -1;
 }
 
