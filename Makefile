@@ -220,6 +220,7 @@ $(call programs_in,fuzz,tests/fuzz,$(FUZZERS),fuzz_*,$(CLANG),$(FUZZ))
 $(call programs_in,bench,tests/bench,$(BENCHES),bench_*,$(CC))
 
 build/tests/jt-sources: TEST_LIBS += -lpcap
+build/tests/jt-traffic build/tests/jt-lives: build/lib/libjitney.a
 
 # The controller from the inside.
 build/tests/test_slices build/tests/test_enemy: $(filter-out %/main.o,$(JITNEYD_C:%.c=build/asan/obj/%.o)) \

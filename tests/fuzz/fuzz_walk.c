@@ -26,7 +26,7 @@ static void encode_again(const struct jt_found *m, const struct packet *p)
 	require(parsed.template_size == m->template_size);
 	require(parsed.length == m->length);
 	require(p->length == parsed.payload + parsed.length);
-	head = jt_template_write(bytes, &parsed, 1);
+	head = jt_template_write(bytes, &parsed.key.header, (uint32_t)parsed.template_size, 1);
 	memcpy(bytes, &head, sizeof(head));
 	require(!memcmp(bytes + JT_RECORD_HEAD, m->bytes, m->template_size));
 	require(parsed.check == check);

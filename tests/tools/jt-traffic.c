@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * An unmodified application with small messages: plain UDP sockets, every
- * message checked at the other end for its bytes, its order, TOS and TTL.
+ * message checked at the other end for its bytes, its order, TOS and TTL. With
+ * --call or --rx it is a modified one: the same messages through libjitney.
  */
 #include <argp.h>
 #include <signal.h>
@@ -27,6 +28,10 @@ enum option_key {
 	KEY_SECONDS,
 	KEY_TIMEOUT,
 	KEY_SIZES,
+	KEY_CALL,
+	KEY_RX,
+	KEY_SOCKET,
+	KEY_WARM,
 };
 
 static const struct argp_option table[] = {
@@ -53,6 +58,7 @@ static const struct argp_option table[] = {
 	{ "ack-size", KEY_ACK_SIZE, "N", 0, "bytes of an acknowledgement at least", 1 },
 	{ "connect", KEY_CONNECT, NULL, 0, "connected sockets", 1 },
 	{ "sendmmsg", KEY_SENDMMSG, "N", 0, "N messages a system call (up to 64)", 1 },
+	{ "warm", KEY_WARM, "N", 0, "the first N of each flow go slowly", 1 },
 	{ "blind", KEY_BLIND, NULL, 0, "open and close flows without waiting for answers", 1 },
 	{ NULL, 0, NULL, 0, "recv:", 2 },
 	{ "port", 'l', "PORT[-PORT]", 0, "listen on these ports, IPv4 and IPv6 (default 7000)", 2 },
@@ -63,6 +69,9 @@ static const struct argp_option table[] = {
 	{ NULL, 0, NULL, 0, "both:", 3 },
 	{ "tolerant", KEY_TOLERANT, NULL, 0, "exit status 0 also where messages were lost", 3 },
 	{ "seconds", KEY_SECONDS, "S", 0, "end after S seconds", 3 },
+	{ "call", KEY_CALL, "CALL", 0, "libjitney instead of sockets: how messages leave", 3 },
+	{ "rx", KEY_RX, "RX", 0, "the same: how they arrive", 3 },
+	{ "socket", KEY_SOCKET, "PATH", 0, "of the controller, for libjitney", 3 },
 	{ "timeout", KEY_TIMEOUT, "S", 0, "give up after S seconds of silence (default 30)", 3 },
 	{ 0 },
 };
@@ -119,9 +128,26 @@ static void set_profile(struct argp_state *state, struct options *o, const char 
 	o->tos = p->tos;
 }
 
+static void set_call(struct argp_state *state, struct options *o, const char *name)
+{
+	o->helper = true;
+	for (o->call = JITNEY_AUTO; strcmp(jitney_call_name(o->call), name); o->call++)
+		if (o->call == JITNEY_MAP)
+			argp_error(state, "there is no call '%s'", name);
+}
+
+static void set_rx(struct argp_state *state, struct options *o, const char *name)
+{
+	o->helper = true;
+	for (o->receive = JITNEY_RECEIVE_AUTO; strcmp(jitney_receive_name(o->receive), name);
+	     o->receive++)
+		if (o->receive == JITNEY_RECEIVE_STACK)
+			argp_error(state, "there is no way to receive '%s'", name);
+}
+
 static error_t parse_receive(int key, char *arg, struct argp_state *state, struct options *o)
 {
-	uint32_t first, last;
+	uint32_t first = 0, last = 0;
 
 	switch (key) {
 	case 'l':
@@ -149,6 +175,15 @@ static error_t parse_receive(int key, char *arg, struct argp_state *state, struc
 		return 0;
 	case KEY_TIMEOUT:
 		number(state, "--timeout", arg, 0, 1e6, &o->timeout);
+		return 0;
+	case KEY_CALL:
+		set_call(state, o, arg);
+		return 0;
+	case KEY_RX:
+		set_rx(state, o, arg);
+		return 0;
+	case KEY_SOCKET:
+		o->socket = arg;
 		return 0;
 	}
 	return ARGP_ERR_UNKNOWN;
@@ -209,6 +244,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case 'w':
 		o->window = (uint32_t)whole(state, "--window", arg, 0, 1 << 24);
+		return 0;
+	case KEY_WARM:
+		o->warm = whole(state, "--warm", arg, 0, 1e9);
 		return 0;
 	case KEY_ACK_SIZE:
 		o->ack_size = (uint32_t)whole(state, "--ack-size", arg, 0, MESSAGE_MAX);

@@ -46,9 +46,12 @@ out:
 
 static int link_by_index(uint32_t ifindex, struct rtnl_link **link)
 {
-	struct nl_sock *sock = nl_socket_alloc();
+	struct nl_sock *sock;
 	int err = -ENOMEM;
 
+	if (!ifindex) /* of a guest whose interface is gone; libnl would abort */
+		return -ENODEV;
+	sock = nl_socket_alloc();
 	if (sock && !nl_connect(sock, NETLINK_ROUTE))
 		err = rtnl_link_get_kernel(sock, (int)ifindex, NULL, link) ? -ENODEV : 0;
 	nl_socket_free(sock);

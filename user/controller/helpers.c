@@ -12,6 +12,7 @@
 #include "controller/scheduler.h"
 
 #define BARRED_NS 1000000000ULL /* after one was cut off: attaching costs the controller's time */
+#define REST_TRIES 8U		/* swaps for what a dead one left */
 
 static void leave_guest(struct jt_controller *c, struct jt_helper *h)
 {
@@ -241,6 +242,22 @@ static bool sound(const struct jt_attach_message *m)
 	       m->size == sizeof(*m);
 }
 
+/*
+ * Who was killed had published what lies in its slice: it leaves all the same. If
+ * the page is full and no bank comes back soon, the rest of it is lost.
+ */
+static void take_rest(struct jt_controller *c, struct jt_helper *h)
+{
+	const struct jt_slice_state *s = &h->slice;
+	unsigned int i;
+
+	if (!s->header || h->cut)
+		return;
+	jt_scheduler_rung(c);
+	for (i = 0; i < REST_TRIES && !h->cut && JT_READ(s->header->send_head) != s->send_tail; i++)
+		jt_scheduler_flush(c);
+}
+
 static void helper_ready(struct jt_controller *c, struct jt_watch *w, uint32_t events)
 {
 	struct jt_helper *h = (struct jt_helper *)w; /* its first member */
@@ -258,6 +275,7 @@ static void helper_ready(struct jt_controller *c, struct jt_watch *w, uint32_t e
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	if (n <= 0) {
+		take_rest(c, h);
 		helper_close(c, h);
 		return;
 	}

@@ -9,9 +9,9 @@
 #include <unistd.h>
 
 #include "counters.h"
+#include "helper.h"
 #include "latency.h"
 #include "ledger.h"
-#include "options.h"
 
 #define GRACE_NS 500000000ULL  /* for messages behind their CLOSE */
 #define LINGER_NS 300000000ULL /* for a CLOSE whose answer was lost */
@@ -24,6 +24,7 @@
 struct flow_in {
 	bool used, closing, closed;
 	int fd;
+	struct jitney_flow *way; /* back, instead of that */
 	uint16_t port;
 	struct sockaddr_in6 from;
 	struct control open;
@@ -36,6 +37,7 @@ struct flow_in {
 
 struct receiver {
 	const struct options *o;
+	struct jitney *j; /* NULL: sockets */
 	struct pollfd fds[PORTS_MAX];
 	uint32_t fd_count;
 	struct flow_in flows[2 * FLOWS_MAX]; /* a hash table */
@@ -88,8 +90,11 @@ static int receiver_open(struct receiver *r)
 	r->buffers = calloc(BATCH_MAX, BUFFER_SIZE);
 	if (!r->buffers)
 		return -ENOMEM;
+	if (r->o->helper && helper_open(r->o, &r->j))
+		return -ENOTCONN;
 	for (port = r->o->port_first; port <= r->o->port_last; port++) {
-		fd = receiver_socket(r->o, (uint16_t)port);
+		fd = r->j ? jitney_bind(r->j, (uint16_t)port) :
+			    receiver_socket(r->o, (uint16_t)port);
 		if (fd < 0) {
 			fprintf(stderr, "recv: failed to listen on port %u: %s\n", port,
 				strerror(-fd));
@@ -141,7 +146,11 @@ static void control_answer(struct flow_in *f, enum control_op op, uint64_t count
 	if (op == CONTROL_ACK && c.ack_size > size)
 		size = c.ack_size < sizeof(bytes) ? c.ack_size : sizeof(bytes);
 	/* One that is lost is asked for again. */
-	sendto(f->fd, bytes, size, MSG_DONTWAIT, (struct sockaddr *)&f->from, sizeof(f->from));
+	if (f->way)
+		jitney_send(f->way, bytes, size, 0);
+	else
+		sendto(f->fd, bytes, size, MSG_DONTWAIT, (struct sockaddr *)&f->from,
+		       sizeof(f->from));
 }
 
 static void flow_finish(struct receiver *r, struct flow_in *f, uint64_t now)
@@ -165,7 +174,9 @@ static void flow_open(struct receiver *r, struct flow_in *f, int fd, const struc
 	if (f->closed)
 		r->closed_count--;
 	free(f->ledger.seen);
-	*f = (struct flow_in){ .used = true, .port = f->port, .from = f->from, .open = *c };
+	*f = (struct flow_in){
+		.used = true, .port = f->port, .from = f->from, .open = *c, .way = f->way
+	};
 	f->fd = fd;
 	f->ledger.spec = c->spec;
 }
@@ -175,6 +186,8 @@ static void receive_control(struct receiver *r, struct flow_in *f, int fd, const
 {
 	if (c->op == CONTROL_OPEN)
 		flow_open(r, f, fd, c);
+	if (r->j && !f->way && helper_connect(r->j, r->o, f->port, &f->from, &f->way))
+		return;
 	if (f->open.session != c->session)
 		return;
 	switch (c->op) {

@@ -7,12 +7,13 @@
 #include <poll.h>
 #include <unistd.h>
 
-#include "options.h"
+#include "helper.h"
 
 struct flow_out {
 	struct spec spec;
 	struct sockaddr_in6 dest;
 	int fd;
+	struct jitney_flow *way; /* instead of that */
 	bool opened, closed;
 	uint64_t count; /* to send */
 	uint64_t next;	/* sent so far */
@@ -22,6 +23,7 @@ struct flow_out {
 
 struct sender {
 	const struct options *o;
+	struct jitney *j; /* NULL: sockets */
 	struct flow_out flows[FLOWS_MAX];
 	struct pollfd fds[FLOWS_MAX];
 	struct mmsghdr headers[BATCH_MAX];
@@ -61,6 +63,8 @@ static int sender_open(struct sender *s)
 	int err;
 
 	s->random = o->seed ^ now_ns();
+	if (o->helper && helper_open(o, &s->j))
+		return -ENOTCONN;
 	s->session = (uint32_t)(mix(now_ns()) ^ mix((uint64_t)getpid()));
 	for (i = 0; i < o->flows; i++) {
 		struct flow_out *f = &s->flows[i];
@@ -68,7 +72,7 @@ static int sender_open(struct sender *s)
 		f->spec = (struct spec){ o->seed, o->first_flow + i, o->size_min, o->size_max };
 		f->dest = o->dests[i % o->dest_count];
 		f->count = o->count / o->flows + (i < o->count % o->flows);
-		err = flow_out_socket(o, f);
+		err = s->j ? helper_connect(s->j, o, 0, &f->dest, &f->way) : flow_out_socket(o, f);
 		if (err) {
 			fprintf(stderr, "send: failed to set up a socket: %s\n", strerror(-err));
 			return err;
@@ -113,10 +117,12 @@ static int control_send(struct sender *s, struct flow_out *f, enum control_op op
 		.tos = s->o->tos,
 		.ttl = s->o->ttl,
 	};
+	struct iovec part = { &c, sizeof(c) };
 	struct sockaddr *to = s->o->connect ? NULL : (struct sockaddr *)&f->dest;
 
 	c.seal = control_seal(&c);
-	while (sendto(f->fd, &c, sizeof(c), 0, to, to ? sizeof(f->dest) : 0) < 0)
+	while ((f->way ? helper_send(f->way, &part, 1) :
+			 sendto(f->fd, &c, sizeof(c), 0, to, to ? sizeof(f->dest) : 0)) < 0)
 		if (!send_again(s))
 			return -errno;
 	s->control++;
@@ -142,6 +148,19 @@ static void flow_out_control(struct sender *s, struct flow_out *f, const struct 
 	}
 }
 
+static bool sender_listen_helper(struct sender *s, int wait_ms)
+{
+	struct jitney_message m[BATCH_MAX];
+	struct control c;
+	int i, n = jitney_receive(s->j, m, BATCH_MAX, wait_ms);
+
+	for (i = 0; i < n; i++)
+		if (control_parse(m[i].data, m[i].length, &c) &&
+		    c.spec.flow - s->o->first_flow < s->o->flows)
+			flow_out_control(s, &s->flows[c.spec.flow - s->o->first_flow], &c);
+	return n > 0;
+}
+
 /* Read what has come back; wait for it up to @wait_ms. Return: true if anything was there. */
 static bool sender_listen(struct sender *s, int wait_ms)
 {
@@ -151,6 +170,8 @@ static bool sender_listen(struct sender *s, int wait_ms)
 	ssize_t size;
 	uint32_t i;
 
+	if (s->j)
+		return sender_listen_helper(s, wait_ms);
 	if (poll(s->fds, s->o->flows, wait_ms) <= 0)
 		return false;
 	for (i = 0; i < s->o->flows; i++) {

@@ -4,6 +4,7 @@
 #define TRAFFIC_OPTIONS_H
 
 #include <arpa/inet.h>
+#include <jitney/jitney.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,6 +34,7 @@ struct options {
 	uint64_t gap_ns;    /* ... pause so long */
 	uint32_t window;
 	uint32_t ack_size;
+	uint64_t warm; /* messages of each flow that go slowly at first */
 	bool connect;
 	uint32_t batch;
 	bool blind; /* do not wait for answers */
@@ -43,6 +45,10 @@ struct options {
 	bool gro;
 	uint64_t trace; /* say so much of what was not as expected */
 	/* both */
+	bool helper; /* through libjitney: the three below */
+	const char *socket;
+	enum jitney_call call;
+	enum jitney_receive receive;
 	double seconds;
 	double timeout;
 };
@@ -79,7 +85,7 @@ static bool parse_endpoint(const char *text, struct sockaddr_in6 *out)
 }
 
 /* "5ms", "20us", "1s", "100ns". */
-static bool parse_duration(const char *text, uint64_t *ns)
+static inline bool parse_duration(const char *text, uint64_t *ns)
 {
 	static const struct {
 		const char *unit;
@@ -98,7 +104,7 @@ static bool parse_duration(const char *text, uint64_t *ns)
 }
 
 /* "64" or "0-512"; each number at most @max. */
-static bool parse_range(const char *text, unsigned long max, uint32_t *first, uint32_t *last)
+static inline bool parse_range(const char *text, unsigned long max, uint32_t *first, uint32_t *last)
 {
 	unsigned long a, b;
 	char *end;
@@ -120,7 +126,7 @@ static bool parse_range(const char *text, unsigned long max, uint32_t *first, ui
 }
 
 /* "32/5ms": messages and the pause after them. */
-static bool parse_gap(const char *text, uint32_t *burst, uint64_t *ns)
+static inline bool parse_gap(const char *text, uint32_t *burst, uint64_t *ns)
 {
 	char *end;
 	unsigned long n = strtoul(text, &end, 10);

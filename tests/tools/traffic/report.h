@@ -99,8 +99,10 @@ static bool receiver_report(const struct receiver *r)
 	good = !sum.lost && !sum.altered && !sum.out_of_order && !sum.duplicated && !sum.unplaced &&
 	       !sum.tos_wrong && !sum.ttl_wrong && !sum.open && r->flow_count &&
 	       r->closed_count >= r->o->flows && after.bad_checksum == r->before.bad_checksum;
-	printf("{\"ok\":%s,\"flow_count\":%u,\"closed\":%u,", good ? "true" : "false",
-	       r->flow_count, r->closed_count);
+	printf("{");
+	helper_report(r->j);
+	printf("\"ok\":%s,\"flow_count\":%u,\"closed\":%u,", good ? "true" : "false", r->flow_count,
+	       r->closed_count);
 	totals_print(&sum);
 	printf(",\"datagrams\":%llu,\"strays\":%llu,\"bad_checksum\":%llu,\"buffer_full\":%llu,"
 	       "\"seconds\":%.6f,\"messages_per_s\":%.0f,",
@@ -137,6 +139,7 @@ static int receive_main(const struct options *o, volatile bool *stop)
 	good = receiver_report(r);
 	for (i = 0; i < 2 * FLOWS_MAX; i++)
 		free(r->flows[i].ledger.seen);
+	jitney_close(r->j);
 	free(r->buffers);
 	free(r);
 	return good || o->tolerant ? 0 : 1;

@@ -16,6 +16,7 @@
 
 #define RETRY_NS 100000000ULL
 #define WAIT_MS 200
+#define WARM_US 200
 
 static uint32_t flows_waiting(const struct sender *s, enum control_op op)
 {
@@ -74,7 +75,8 @@ static int batch_send(struct sender *s, struct flow_out *f, uint32_t n)
 		s->bytes += s->parts[i].iov_len;
 	}
 	while (done < n) {
-		sent = n == 1 ? (sendmsg(f->fd, &s->headers[0].msg_hdr, 0) < 0 ? -1 : 1) :
+		sent = f->way ? helper_send(f->way, s->parts + done, n - done) :
+		       n == 1 ? (sendmsg(f->fd, &s->headers[0].msg_hdr, 0) < 0 ? -1 : 1) :
 				sendmmsg(f->fd, s->headers + done, n - done, 0);
 		if (sent < 0 && !send_again(s))
 			return *s->stop ? 0 : -errno;
@@ -93,6 +95,8 @@ static uint32_t flow_room(const struct sender *s, const struct flow_out *f)
 
 	if (s->o->window && room > s->o->window - (f->next - f->acked))
 		room = s->o->window - (f->next - f->acked);
+	if (f->next < s->o->warm && room > 1)
+		room = 1;
 	if (room > s->o->batch)
 		room = s->o->batch;
 	if (s->o->gap_burst && room > s->gap_left)
@@ -192,6 +196,8 @@ static int sender_run(struct sender *s)
 			sender_listen(s, 0);
 			since_heard = 0;
 		}
+		if (f->next <= s->o->warm)
+			usleep(WARM_US);
 		sender_pace(s, room);
 	}
 	return err;
@@ -206,7 +212,9 @@ static void sender_report(const struct sender *s, double seconds)
 		received += s->flows[i].received;
 		closed += s->flows[i].closed;
 	}
-	printf("{\"sent\":%llu,\"bytes\":%llu,\"datagrams\":%llu,\"control\":%llu,\"flows\":%u,"
+	printf("{");
+	helper_report(s->j);
+	printf("\"sent\":%llu,\"bytes\":%llu,\"datagrams\":%llu,\"control\":%llu,\"flows\":%u,"
 	       "\"closed\":%u,\"received\":%llu,\"refused\":%llu,\"waited\":%llu,\"syncs\":%llu,"
 	       "\"seconds\":%.6f,\"messages_per_s\":%.0f}\n",
 	       (unsigned long long)s->sent, (unsigned long long)s->bytes,
@@ -248,6 +256,7 @@ static int send_main(const struct options *o, volatile bool *stop)
 	for (i = 0; i < o->flows && !err && !o->blind && !o->tolerant; i++)
 		if (s->flows[i].received != s->flows[i].next)
 			err = -EIO;
+	jitney_close(s->j);
 	free(s);
 	return err ? 1 : 0;
 }

@@ -74,6 +74,10 @@ static const char *open_advice(int err)
 		return "this is not allowed: --rx raw needs CAP_NET_RAW, a --call the controller's consent";
 	case -EPROTO:
 		return "the controller is of another version: use the same on both sides";
+	case -EUSERS:
+		return "this guest has 16 helpers already: end one, or use --call stack";
+	case -EBUSY:
+		return "another program has the AF_XDP socket of this guest's interface: use another --call";
 	case -EOPNOTSUPP:
 		return "this --call or --rx is not there yet: leave it out";
 	case -EINVAL:

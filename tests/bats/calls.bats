@@ -1,0 +1,105 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+# Every method call, with many messages and many flows at a time: what arrives at a
+# helper and at an unmodified program is all of it, once, in order, unaltered.
+#
+# MESSAGES=n  for each call, in millions. One takes 10 s for `stack' and 6 s for the others.
+
+# shellcheck disable=SC2154 # what lib.bash sets
+
+load lib
+load fault-lib
+load guest-lib
+
+setup() { test_begin; }
+teardown() { test_end; }
+
+messages=${MESSAGES:-1000000}
+
+# note NAME...: what the figures of a run are made from
+note() {
+	local name
+	for name; do
+		echo "# $name: $(report "$name" '"\(.received) of \(.sent), \(.messages_per_s)/s, " +
+			"p50 \(.latency_ns.p50 / 1000 | floor) us, p99 \(.latency_ns.p99 / 1000 | floor) us"')" >&3
+	done
+}
+
+# exchange CALL WINDOW COUNT: to a helper, to an unmodified program, and, up to what a frame
+# holds, to another one. Windows keep the receivers' rings and sockets from overflowing.
+# Flows start slowly: one that starts fast goes the kernel's way until the peer is known to
+# live, and what waits in a queue there may be overtaken.
+exchange() {
+	local call=$1 window=$2 count=$3 flags=(--sendmmsg 16 --warm 20 --tos 8 --ttl 9 --tolerant)
+	hear helper b1 -l 7000-7003 --flows 8 --trace 5 --tolerant
+	receive plain b2 -l 7000-7003 --flows 8 --trace 5 --tolerant
+	receive large b3 -l 7000-7001 --flows 4 --trace 5 --tolerant
+	# shellcheck disable=SC2046 # a flag a word
+	{
+		speak to-helper a1 "$call" $(dests b1 {7000..7003}) -f 8 --sizes 0-200 -w "$window" \
+			-n $((count / 2)) "${flags[@]}"
+		speak to-plain a2 "$call" $(dests b2 {7000..7003}) -f 8 --sizes 0-500 -w "$window" \
+			-n $((count * 48 / 100)) "${flags[@]}"
+		speak to-large a3 "$call" $(dests b3 7000 7001) -f 4 --sizes 0-1400 -w 64 \
+			-n $((count * 2 / 100)) "${flags[@]}"
+	}
+	ended 100 to-helper to-plain to-large helper plain large || return
+	intact helper && intact plain && intact large
+}
+
+# many CALL [WINDOW]: a million at a time.
+many() {
+	local call=$1 window=${2:-512} left=$messages rate=0
+	lab 3 3
+	start_pair "$trusted"
+	acquaint a1 b1
+	acquaint a2 b2
+	acquaint a3 b3
+	for ((left = messages; left > 0; left -= 1000000)); do
+		undisturbed 4 exchange "$call" "$window" 1000000
+		equal "messages" "$(report helper .received) $(report plain .received) $(report large .received)" \
+			"500000 480000 20000"
+		equal "call" "$(report to-helper .helper.call) $(report to-plain .helper.call)" "$call $call"
+		from_ring helper 80
+		[[ $call == stack ]] || by_call to-helper 80
+		[[ $call == stack ]] || by_call to-plain 80
+		rate=$((rate + $(report helper .messages_per_s)))
+	done
+	echo "# $call: $messages; to the helper $((rate * 1000000 / messages))/s" >&3
+	note helper plain large
+	stop a && stop b
+}
+
+@test "calls: stack: many messages to a helper and to unmodified programs" { many stack; }
+@test "calls: slice: many messages to a helper and to unmodified programs" { many slice; }
+@test "calls: xdp: many messages to a helper and to unmodified programs" { many xdp 128; }
+@test "calls: map: many messages to a helper and to unmodified programs" { many map; }
+@test "calls: slice: many messages to a helper that receives from an AF_XDP socket" { rx=xdp many slice; }
+
+@test "calls: all of them in guests of one controller, both ways" {
+	local i
+	lab 4 2
+	start_pair "$trusted"
+	for i in 1 2 3 4; do acquaint "a$i" b1; done
+	acquaint a1 b2
+	hear helper b1 -l 7000-7003 --flows 8 --trace 40
+	receive plain b2 -l 7000-7003 --flows 8 --trace 40
+	# shellcheck disable=SC2046 # a flag a word
+	for i in 1 2 3 4; do
+		# There is one AF_XDP socket for a guest.
+		rx=$([[ $i == 2 ]] && echo xdp || echo slice) hear "back-$i" "a$i" -l 8000 --flows 2
+		speak "from-$i" "a$i" "${calls[i - 1]}" $(dests b1 $((6999 + i))) $(dests b2 $((6999 + i))) \
+			-f 4 --first-flow $((4 * i)) --sizes 0-200 -w 128 --warm 20 -n 100000
+		transmit "to-$i" b2 $(dests "a$i" 8000) -f 2 --sizes 0-200 -w 128 --warm 20 -n 20000
+	done
+	ended 100 from-{1,2,3,4} to-{1,2,3,4} back-{1,2,3,4} helper plain
+	intact helper && intact plain
+	equal "messages" "$(report helper .received) $(report plain .received)" "200000 200000"
+	for i in 1 2 3 4; do
+		intact "back-$i"
+		equal "back to a$i" "$(report "back-$i" .received)" 20000
+		equal "call" "$(report "from-$i" .helper.call)" "${calls[i - 1]}"
+		((i == 1)) || by_call "from-$i" 90
+	done
+	stop a && stop b
+}
