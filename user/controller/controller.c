@@ -41,13 +41,20 @@ void jt_watch_change(struct jt_controller *c, struct jt_watch *w, uint32_t event
 	epoll_ctl(c->epoll, EPOLL_CTL_MOD, w->fd, &e);
 }
 
+void jt_watch_remove(struct jt_controller *c, struct jt_watch *w)
+{
+	epoll_ctl(c->epoll, EPOLL_CTL_DEL, w->fd, NULL);
+	w->fd = -1;
+}
+
 void jt_watch_close(struct jt_controller *c, struct jt_watch *w)
 {
-	if (w->fd < 0)
+	int fd = w->fd;
+
+	if (fd < 0)
 		return;
-	epoll_ctl(c->epoll, EPOLL_CTL_DEL, w->fd, NULL);
-	close(w->fd);
-	w->fd = -1;
+	jt_watch_remove(c, w);
+	close(fd);
 }
 
 static int event(void *context, void *data, size_t size)

@@ -145,7 +145,9 @@ int jt_controller_run(const struct jt_options *o);
 /* The loop's descriptors. Return: 0 or negative errno. */
 int jt_watch_add(struct jt_controller *c, struct jt_watch *w, uint32_t events);
 void jt_watch_change(struct jt_controller *c, struct jt_watch *w, uint32_t events);
-/* Takes it out of the loop and closes it. */
+/* Takes it out of the loop; its descriptor is the caller's. */
+void jt_watch_remove(struct jt_controller *c, struct jt_watch *w);
+/* The same, and closes it. */
 void jt_watch_close(struct jt_controller *c, struct jt_watch *w);
 
 #endif

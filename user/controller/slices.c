@@ -13,7 +13,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
-#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -337,7 +336,7 @@ void jt_slices_wake(struct jt_controller *c)
 	for (h = c->helpers.first; h; h = h->next)
 		if (h->slice.header && JT_READ(h->slice.header->send_waiting) &&
 		    jt_cas(&h->slice.header->send_waiting, 1, 0) == 1)
-			eventfd_write(h->cycle, 1);
+			jt_helper_wake(h->cycle);
 }
 
 /* --- in: what arrives for the helper --------------------------------------------- */
@@ -424,7 +423,7 @@ void jt_slices_flush(struct jt_controller *c)
 		/* Adding nothing: a look that no CPU moves before the store. */
 		if (jt_fetch_add(&header->receive_waiting, 0) &&
 		    jt_cas(&header->receive_waiting, 1, 0) == 1)
-			eventfd_write(h->receive_event, 1);
+			jt_helper_wake(h->receive_event);
 	}
 	c->helpers.dirty = NULL;
 }

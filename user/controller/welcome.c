@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "common/netns.h"
@@ -103,21 +104,36 @@ static int learn_mac(struct jt_controller *c, struct jt_helper *h, uint32_t gues
 
 static void doorbell_ready(struct jt_controller *c, struct jt_watch *w, uint32_t events)
 {
-	eventfd_t rung;
-
-	eventfd_read(w->fd, &rung);
 	jt_scheduler_rung(c);
 }
 
+/*
+ * Two ends, each with flags of its own: a helper could have one eventfd block, fill
+ * it, and we would wait for it to be read. It can't send us anything through this.
+ */
+static int event_open(int *ours, int *theirs)
+{
+	int ends[2];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends))
+		return -errno;
+	*ours = ends[0];
+	*theirs = ends[1];
+	return shutdown(*ours, SHUT_RD) ? -errno : 0;
+}
+
+/* The doorbell is watched for its edges and never read, which could block, too. */
 static int events_open(struct jt_controller *c, struct jt_helper *h)
 {
-	h->receive_event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	h->cycle = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	int err = event_open(&h->receive_event, &h->receive_theirs);
+
+	if (!err)
+		err = event_open(&h->cycle, &h->cycle_theirs);
+	if (err)
+		return err;
 	h->doorbell = (struct jt_watch){ .fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK),
 					 .ready = doorbell_ready };
-	if (h->receive_event < 0 || h->cycle < 0 || h->doorbell.fd < 0)
-		return -errno;
-	return jt_watch_add(c, &h->doorbell, EPOLLIN);
+	return h->doorbell.fd < 0 ? -errno : jt_watch_add(c, &h->doorbell, EPOLLIN | EPOLLET);
 }
 
 static int socket_open(struct jt_controller *c, struct jt_helper *h, uint32_t ifindex)
@@ -165,8 +181,8 @@ static void welcome(struct jt_controller *c, struct jt_helper *h, uint32_t ifind
 	parcel_add(&parcel, JT_FD_SLICE, h->slice.fd);
 	parcel_add(&parcel, JT_FD_NOTICE, c->board.fd);
 	parcel_add(&parcel, JT_FD_DOORBELL, h->doorbell.fd);
-	parcel_add(&parcel, JT_FD_RECEIVE, h->receive_event);
-	parcel_add(&parcel, JT_FD_CYCLE, h->cycle);
+	parcel_add(&parcel, JT_FD_RECEIVE, h->receive_theirs);
+	parcel_add(&parcel, JT_FD_CYCLE, h->cycle_theirs);
 	parcel_add(&parcel, JT_FD_SOCKET, h->socket);
 	if (h->member.domain) {
 		parcel_add(&parcel, JT_FD_DOMAIN, h->member.domain->memory);
@@ -183,6 +199,10 @@ static void welcome(struct jt_controller *c, struct jt_helper *h, uint32_t ifind
 	a->guest_id = h->guest;
 	a->queue = h->queue;
 	jt_helper_answer(h, &m, &parcel);
+	/* What is only the helper's now shows us its end, and it ours. */
+	close(h->receive_theirs);
+	close(h->cycle_theirs);
+	h->receive_theirs = h->cycle_theirs = -1;
 }
 
 /* What a question can have wrong in itself. Return: 0 or negative errno, after an answer. */

@@ -1,0 +1,39 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+# Whoever may talk to the controller can't make it wait: its one thread serves all guests.
+
+# shellcheck disable=SC2154 # what lib.bash sets
+
+load lib
+load guest-lib
+
+setup() { test_begin; }
+teardown() { test_end; }
+
+is_blocked() {
+	grep -q '^ready$' "$work/bad"
+}
+
+# blocked_by HOW: the controller still answers
+blocked_by() {
+	lab 2 1
+	start_controller a --guest=a1=vif-a1 --guest=a2=vif-a2
+	start bad a1 "$tools/jt-blocker" "$work/a.sock" "$1"
+	until_true 10 is_blocked || fail "$(<"$work/bad.err")"
+	timeout -s KILL 3 "$bin/jitney" --socket "$work/a.sock" status >"$work/show" 2>&1 ||
+		fail "the controller does not answer: $(<"$work/show")"
+	stop bad 9 || true
+	stop a || fail "$(<"$work/a.err")"
+}
+
+@test "blocker: events that block" {
+	blocked_by events
+}
+
+@test "blocker: a doorbell that blocks" {
+	blocked_by bell
+}
+
+@test "blocker: a descriptor that takes a minute to close" {
+	blocked_by linger
+}
