@@ -37,3 +37,23 @@ blocked_by() {
 @test "blocker: a descriptor that takes a minute to close" {
 	blocked_by linger
 }
+
+@test "blocker: rings full of the smallest records" {
+	local i
+	lab 2 1
+	start_controller a --guest=a1=vif-a1 --guest=a2=vif-a2
+	for i in {1..8}; do
+		start bad a1 "$tools/jt-blocker" "$work/a.sock" records
+		pid[bad$i]=${pid[bad]}
+		until_true 10 is_blocked || fail "$(<"$work/bad.err")"
+	done
+	# All of them before anything else: two seconds and more for each question.
+	for i in {1..4}; do
+		timeout -s KILL 1 "$bin/jitney" --socket "$work/a.sock" status >"$work/show" 2>&1 ||
+			fail "the controller does not answer: $(<"$work/show")"
+	done
+	for i in {1..8}; do
+		stop "bad$i" 9 || true
+	done
+	stop a || fail "$(<"$work/a.err")"
+}

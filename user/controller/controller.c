@@ -369,13 +369,15 @@ static void turn(struct jt_controller *c, int timeout)
 	c->record_budget = RECORDS_MAX;
 	if (c->options->busy_poll_us && c->xsk.socket) /* polls the driver */
 		recvfrom(jt_xsk_fd(&c->xsk), NULL, 0, MSG_DONTWAIT, NULL, NULL);
-	n = epoll_wait(c->epoll, events, EVENTS_MAX, timeout);
+	n = epoll_wait(c->epoll, events, EVENTS_MAX, c->helpers.more ? 0 : timeout);
 	for (i = 0; i < n; i++) {
 		w = events[i].data.ptr;
 		if (w->fd >= 0) /* another one's event may have closed it */
 			w->ready(c, w, events[i].events);
 	}
 	jt_helpers_reap(c);
+	if (c->helpers.more)
+		jt_scheduler_rung(c);
 	if (jt_transmit_waiting(c))
 		jt_transmit_run(c);
 	/* Awake by a writer's word whose event found no room in the ring. */

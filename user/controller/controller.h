@@ -97,6 +97,7 @@ struct jt_helpers {
 	struct jt_helper *dirty; /* by `next_dirty': to be told that something came */
 	struct jt_helper *dead;	 /* by `next': closed in this turn of the loop */
 	unsigned int count;
+	bool more;	      /* their rings hold more than could be taken at a time */
 	unsigned int sockets; /* of them that receive through AF_XDP sockets */
 };
 

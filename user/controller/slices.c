@@ -21,6 +21,11 @@
 #include "controller/slices.h"
 #include "controller/transmit.h"
 
+/* A ring can hold two million records: what is more waits until others had their turn. */
+#define RECORDS_TURN 256
+#define RECORDS_MAX 16384
+#define COLLECT_NS 500000ULL
+
 static int slice_map(struct jt_slice_state *s)
 {
 	const int seals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
@@ -255,7 +260,11 @@ static void count(struct jt_controller *c, struct jt_helper *h, uint64_t message
 	h->slice.writes_ns = ns;
 }
 
-bool jt_slice_collect(struct jt_controller *c, struct jt_helper *h)
+/*
+ * Take at most @budget records. @more: set if there were more; as it was otherwise.
+ * Return: false if what is left has to wait for a bank.
+ */
+static bool collect(struct jt_controller *c, struct jt_helper *h, unsigned int budget, bool *more)
 {
 	struct jt_slice_state *s = &h->slice;
 	uint64_t head = JT_READ(s->header->send_head), span, messages = 0, total = 0;
@@ -268,7 +277,7 @@ bool jt_slice_collect(struct jt_controller *c, struct jt_helper *h)
 	if (head - s->send_tail > s->send_size || head % JT_SLICE_ALIGN)
 		outcome = BROKEN;
 	c->datapath.page.packet = s->memory + jt_slice_send_offset();
-	while (s->send_tail != head && outcome <= REFUSED) {
+	while (s->send_tail != head && outcome <= REFUSED && budget--) {
 		outcome = record_take(c, h, head - s->send_tail, &span, &r);
 		if (outcome > REFUSED)
 			break;
@@ -285,7 +294,15 @@ bool jt_slice_collect(struct jt_controller *c, struct jt_helper *h)
 	JT_WRITE(s->header->send_tail, s->send_tail);
 	if (outcome == BROKEN)
 		jt_helper_cut(c, h, "its send ring makes no sense");
+	*more |= outcome <= REFUSED && s->send_tail != head;
 	return outcome <= REFUSED;
+}
+
+bool jt_slice_collect(struct jt_controller *c, struct jt_helper *h)
+{
+	bool more = false;
+
+	return collect(c, h, RECORDS_MAX, &more) && !more;
 }
 
 /* What a member of a trust domain says to have put aboard itself. */
@@ -304,17 +321,29 @@ static void count_mapped(struct jt_controller *c, struct jt_helper *h)
 	count(c, h, more, more_bytes);
 }
 
-void jt_slices_collect(struct jt_controller *c)
+/* Some of each: nobody's records wait for all of another one's. Return: are there more? */
+static bool collect_some(struct jt_controller *c)
 {
 	struct jt_helper *h;
+	bool more = false;
 
-	for (h = c->helpers.first; h; h = h->next) {
-		if (!h->slice.header)
-			continue;
-		jt_slice_collect(c, h);
+	for (h = c->helpers.first; h; h = h->next)
+		if (h->slice.header)
+			collect(c, h, RECORDS_TURN, &more);
+	return more;
+}
+
+void jt_slices_collect(struct jt_controller *c)
+{
+	uint64_t end = jt_env_now() + COLLECT_NS;
+	struct jt_helper *h;
+
+	do
+		c->helpers.more = collect_some(c);
+	while (c->helpers.more && jt_env_now() < end);
+	for (h = c->helpers.first; h; h = h->next)
 		if (h->member.domain)
 			count_mapped(c, h);
-	}
 }
 
 bool jt_slices_pending(struct jt_controller *c)
