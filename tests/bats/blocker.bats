@@ -5,6 +5,7 @@
 # shellcheck disable=SC2154 # what lib.bash sets
 
 load lib
+load fault-lib
 load guest-lib
 
 setup() { test_begin; }
@@ -55,5 +56,23 @@ blocked_by() {
 	for i in {1..8}; do
 		stop "bad$i" 9 || true
 	done
+	stop a || fail "$(<"$work/a.err")"
+}
+
+@test "blocker: what a helper wrote before it was killed is taken" {
+	lab 1 1
+	start_controller a --guest=a1=vif-a1
+	place a1 "$tools/jt-blocker" "$work/a.sock" leave
+	sleep 0.3
+	equal "messages refused" "$(dropped a spoofed_mac)" 1
+	stop a || fail "$(<"$work/a.err")"
+}
+
+@test "blocker: who has a descriptor of a guest's namespace is not in there" {
+	lab 1 1
+	start_controller a --guest=a1=vif-a1
+	! place a "$tools/jt-blocker" "$work/a.sock" leave "/run/netns/$prefix-a1" ||
+		fail "it has attached"
+	place a1 "$tools/jt-blocker" "$work/a.sock" leave "/run/netns/$prefix-a1"
 	stop a || fail "$(<"$work/a.err")"
 }

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * Somebody who would like the controller to wait for him: its one thread serves
- * all guests. jt-blocker SOCKET HOW, in a guest:
+ * all guests. jt-blocker SOCKET HOW [NAMESPACE], in a guest:
  *
  *   events   a helper that makes what wakes it block, fills it up, and asks to be woken
  *   bell     the same with its doorbell: it takes the ring away before the controller does
  *   linger   hands over a connection that takes a minute to close
+ *   leave    is gone before it has rung for what it wrote: a datagram with a forged source
  *   records  fills a ring of 16 MiB with the smallest records, again and again
  *
  * It says "ready" when the harm is done, and stays until it is killed.
@@ -67,7 +68,7 @@ static void send_beside(int fd, const void *data, size_t size, int beside)
 		failed("ask");
 }
 
-static void attach(const char *path)
+static void attach(const char *path, const char *space)
 {
 	struct jt_attach_message m = { .magic = JT_ATTACH_MAGIC,
 				       .version = JT_ATTACH_VERSION,
@@ -87,7 +88,7 @@ static void attach(const char *path)
 	m.u.hello.call = JT_CALL_SLICE;
 	m.u.hello.receive = JT_RECEIVE_SLICE;
 	m.u.hello.send_size = m.u.hello.receive_size = RING;
-	send_beside(fd, &m, sizeof(m), open("/proc/self/ns/net", O_RDONLY));
+	send_beside(fd, &m, sizeof(m), open(space, O_RDONLY));
 	if (recvmsg(fd, &in, MSG_WAITALL) != sizeof(m) || m.error || !CMSG_FIRSTHDR(&in))
 		failed("attach");
 	memcpy(fds, CMSG_DATA(CMSG_FIRSTHDR(&in)), CMSG_FIRSTHDR(&in)->cmsg_len - CMSG_LEN(0));
@@ -167,6 +168,20 @@ static void linger(const char *path)
 	close(fd);
 }
 
+static void leave(void)
+{
+	struct jt_template t = { .kind = JT_TEMPLATE_UDP4 };
+	struct jt_slice_record give = { JT_SLICE_TEMPLATE, sizeof(t), 0, 0 };
+	struct jt_slice_record r = { JT_SLICE_MESSAGE, 0, 0, 0 };
+	uint8_t *ring = (uint8_t *)slice + jt_slice_send_offset();
+
+	memcpy(ring, &give, sizeof(give));
+	memcpy(ring + sizeof(give), &t, sizeof(t));
+	memcpy(ring + jt_slice_span(sizeof(t)), &r, sizeof(r));
+	JT_WRITE(slice->send_head, jt_slice_span(sizeof(t)) + sizeof(r));
+	exit(0);
+}
+
 /* Messages of nothing to nowhere: eight bytes each. */
 static void records_write(void)
 {
@@ -197,13 +212,15 @@ static void records_write(void)
 
 int main(int argc, char **argv)
 {
-	if (argc != 3)
+	if (argc < 3)
 		return 2;
 	signal(SIGPIPE, SIG_IGN);
 	if (!strcmp(argv[2], "linger")) {
 		linger(argv[1]);
 	} else {
-		attach(argv[1]);
+		attach(argv[1], argc > 3 ? argv[3] : "/proc/self/ns/net");
+		if (!strcmp(argv[2], "leave"))
+			leave();
 		if (!strcmp(argv[2], "events"))
 			events_fill();
 		else if (!strcmp(argv[2], "bell"))

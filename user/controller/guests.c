@@ -235,6 +235,8 @@ void jt_guests_device(struct jt_controller *c, const struct jt_netdev *dev, bool
 		if (c->datapath.guests[id].ifindex)
 			jt_log("interface %s of guest %s is gone", dev->name,
 			       c->guests[id].spec.name);
+		/* Who lives behind a new one is for the kernel to say again. */
+		jt_helpers_of_guest_close(c, (uint32_t)id);
 		guest_detach(c, (uint32_t)id);
 		if (gone)
 			return;

@@ -13,6 +13,7 @@
 
 #define JT_HELPERS_MAX 4096 /* connections, attached or not yet */
 #define JT_HELPERS_OF_GUEST 16
+#define JT_HELPERS_STRANGE 32 /* of one user, not attached yet */
 
 struct jt_helper {
 	struct jt_watch watch;		/* its connection */
@@ -22,6 +23,7 @@ struct jt_helper {
 	struct jt_helper *next_dirty;
 	bool dirty; /* its ring has more than it was told */
 	bool cut;
+	bool claiming; /* counted among c->helpers.sockets */
 	uint32_t guest;
 	uint32_t call;			  /* enum jt_attach_call */
 	uint32_t receive;		  /* enum jt_attach_receive */
