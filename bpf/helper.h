@@ -193,7 +193,8 @@ JT_INLINE __u32 jt_helper(struct jt_uplink *u, bool skb, const struct jt_frame_h
 	now = bpf_ktime_get_coarse_ns();
 	if (!vif)
 		JT_WRITE(peer->mixed_ns, now);
-	return now - JT_READ(peer->mixed_ns) < JT_MIXED_NS ? 0 : vif;
+	/* Signed: another CPU may have written a moment later. */
+	return (__s64)(now - JT_READ(peer->mixed_ns)) < (__s64)JT_MIXED_NS ? 0 : vif;
 }
 
 #endif

@@ -52,9 +52,9 @@ enum jt_attach_receive { JT_RECEIVE_NONE, JT_RECEIVE_SLICE, JT_RECEIVE_XDP, JT_R
 enum jt_attach_fd {
 	JT_FD_SLICE,	/* memfd, mapped shared: struct jt_slice */
 	JT_FD_NOTICE,	/* memfd, can be mapped read-only: struct jt_notice */
-	JT_FD_DOORBELL, /* eventfd: written by the helper */
-	JT_FD_RECEIVE,	/* eventfd: the receive ring is no longer empty */
-	JT_FD_CYCLE,	/* eventfd: there is room in the send ring, or a swap was */
+	JT_FD_DOORBELL, /* eventfd: written by the helper, never read by the controller */
+	JT_FD_RECEIVE,	/* socket, 8 bytes to be read: the receive ring is no longer empty */
+	JT_FD_CYCLE,	/* the same: there is room in the send ring, or a swap was */
 	JT_FD_SOCKET,	/* AF_XDP socket on the guest's interface */
 	JT_FD_DOMAIN,	/* memfd: the trust domain's page */
 	JT_FD_COUNT

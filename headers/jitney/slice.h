@@ -20,7 +20,7 @@
  *     lies where a guest could change it. Payload is read once, into the page.
  *     A helper that breaks the rules is cut off.
  *  5. Who waits says so in memory, with full barriers on both sides, and is then
- *     woken through an eventfd: see `notice' and `receive_waiting'.
+ *     woken through a descriptor: see `notice' and `receive_waiting'.
  */
 #ifndef JITNEY_SLICE_H
 #define JITNEY_SLICE_H
@@ -100,8 +100,8 @@ struct jt_slice {
 
 	/* Helper. */
 	__u64 receive_tail;
-	__u32 receive_waiting; /* any: 1: write to the `receive' eventfd when something comes */
-	__u32 send_waiting;    /* any: 1: write to the `cycle' eventfd when there is room again */
+	__u32 receive_waiting; /* any: 1: wake through JT_FD_RECEIVE when something comes */
+	__u32 send_waiting;    /* any: 1: wake through JT_FD_CYCLE when there is room again */
 	__u64 unused_tail[6];
 };
 

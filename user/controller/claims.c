@@ -55,6 +55,7 @@ void jt_claims_open(struct jt_controller *c, struct jt_helper *h)
 {
 	if (!h->program.skeleton)
 		return;
+	h->claiming = true;
 	c->datapath.guests[h->guest].flags |= JT_GUEST_HELPER;
 	c->helpers.sockets++;
 	look_into_frames(c);
@@ -64,8 +65,9 @@ void jt_claims_close(struct jt_controller *c, struct jt_helper *h)
 {
 	uint32_t port;
 
-	if (!h->program.skeleton || !(c->datapath.guests[h->guest].flags & JT_GUEST_HELPER))
+	if (!h->claiming) /* it failed half-way: the flag may be another one's */
 		return;
+	h->claiming = false;
 	c->datapath.guests[h->guest].flags &= ~(uint32_t)JT_GUEST_HELPER;
 	for (port = 0; port < 65536; port++)
 		if (h->ports[port / 64] & 1ULL << port % 64)

@@ -11,6 +11,7 @@
 #include "common/log.h"
 #include "controller/capture.h"
 #include "controller/control.h"
+#include "controller/foreign.h"
 #include "controller/guests.h"
 #include "controller/helpers.h"
 #include "controller/receive.h"
@@ -33,15 +34,24 @@ struct jt_client {
 
 static void clients_accept(struct jt_controller *c);
 
-/* Its descriptor may be the one that another client waits for. */
-static void client_close(struct jt_controller *c, struct jt_client *client)
+/* Return: its descriptor, which is no longer in the loop. */
+static int client_forget(struct jt_controller *c, struct jt_client *client)
 {
+	int fd = client->watch.fd;
+
 	*client->link = client->next;
 	if (client->next)
 		client->next->link = client->link;
-	jt_watch_close(c, &client->watch);
+	jt_watch_remove(c, &client->watch);
 	free(client->answer);
 	free(client);
+	return fd;
+}
+
+/* Its descriptor may be the one that another client waits for. */
+static void client_close(struct jt_controller *c, struct jt_client *client)
+{
+	jt_foreign_close(client_forget(c, client));
 	clients_accept(c);
 }
 
@@ -137,12 +147,11 @@ static void client_write(struct jt_controller *c, struct jt_client *client)
 static void client_capture(struct jt_controller *c, struct jt_client *client)
 {
 	static const char yes[] = "{\"ok\": true}\n";
-	int fd = dup(client->watch.fd);
+	int fd = client_forget(c, client);
 
-	if (fd < 0 || send(fd, yes, sizeof(yes) - 1, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ||
+	if (send(fd, yes, sizeof(yes) - 1, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ||
 	    !jt_capture_start(c, fd))
-		close(fd);
-	client_close(c, client);
+		jt_foreign_close(fd);
 }
 
 static bool is_capture(const json_t *request)
@@ -186,15 +195,11 @@ static bool is_helper(struct jt_controller *c, struct jt_client *client)
 {
 	static const uint32_t magic = JT_ATTACH_MAGIC;
 	char first;
-	int fd;
 
 	if (client->have || recv(client->watch.fd, &first, 1, MSG_PEEK | MSG_DONTWAIT) != 1 ||
 	    first != *(const char *)&magic)
 		return false;
-	fd = fcntl(client->watch.fd, F_DUPFD_CLOEXEC, 0);
-	client_close(c, client);
-	if (fd >= 0)
-		jt_helper_open(c, fd);
+	jt_helper_open(c, client_forget(c, client));
 	return true;
 }
 
@@ -209,7 +214,8 @@ static void client_ready(struct jt_controller *c, struct jt_watch *w, uint32_t e
 	}
 	if (is_helper(c, client))
 		return;
-	n = recv(w->fd, client->request + client->have, REQUEST_MAX - client->have, MSG_DONTWAIT);
+	n = jt_foreign_receive(w->fd, client->request + client->have, REQUEST_MAX - client->have,
+			       NULL);
 	if (n < 0 && errno == EAGAIN)
 		return;
 	if (n > 0)
@@ -237,19 +243,19 @@ static void client_open(struct jt_controller *c, int fd)
 	socklen_t size = sizeof(who);
 
 	if (!client) {
-		close(fd);
+		jt_foreign_close(fd);
 		return;
 	}
 	getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &size);
 	client->trusted = !who.uid || who.uid == geteuid();
 	if (!client->trusted && strangers(c) >= STRANGERS_MAX) {
-		close(fd);
+		jt_foreign_close(fd);
 		free(client);
 		return;
 	}
 	client->watch = (struct jt_watch){ .fd = fd, .ready = client_ready };
 	if (jt_watch_add(c, &client->watch, EPOLLIN)) {
-		close(fd);
+		jt_foreign_close(fd);
 		free(client);
 		return;
 	}

@@ -40,13 +40,20 @@ void jt_watch_change(struct jt_controller *c, struct jt_watch *w, uint32_t event
 	epoll_ctl(c->epoll, EPOLL_CTL_MOD, w->fd, &e);
 }
 
+void jt_watch_remove(struct jt_controller *c, struct jt_watch *w)
+{
+	epoll_ctl(c->epoll, EPOLL_CTL_DEL, w->fd, NULL);
+	w->fd = -1;
+}
+
 void jt_watch_close(struct jt_controller *c, struct jt_watch *w)
 {
-	if (w->fd < 0)
+	int fd = w->fd;
+
+	if (fd < 0)
 		return;
-	epoll_ctl(c->epoll, EPOLL_CTL_DEL, w->fd, NULL);
-	close(w->fd);
-	w->fd = -1;
+	jt_watch_remove(c, w);
+	close(fd);
 }
 
 static int event(void *context, void *data, size_t size)
@@ -364,7 +371,8 @@ static void turn(struct jt_controller *c, int timeout)
 	c->record_budget = JT_RECORDS_MAX;
 	if (c->options->busy_poll_us && c->xsk.socket) /* polls the driver */
 		recvfrom(jt_xsk_fd(&c->xsk), NULL, 0, MSG_DONTWAIT, NULL, NULL);
-	n = jt_frames_wait(c, events, EVENTS_MAX, timeout);
+	n = c->helpers.more ? epoll_wait(c->epoll, events, EVENTS_MAX, 0) :
+			      jt_frames_wait(c, events, EVENTS_MAX, timeout);
 	for (i = 0; i < n; i++) {
 		w = events[i].data.ptr;
 		if (w->fd >= 0) /* another one's event may have closed it */
@@ -372,6 +380,8 @@ static void turn(struct jt_controller *c, int timeout)
 	}
 	jt_frames_turn(c);
 	jt_helpers_reap(c);
+	if (c->helpers.more)
+		jt_scheduler_rung(c);
 	if (jt_transmit_waiting(c))
 		jt_transmit_run(c);
 	/* Awake by a writer's word whose event found no room in the ring. */

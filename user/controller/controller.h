@@ -98,6 +98,7 @@ struct jt_helpers {
 	struct jt_helper *dirty; /* by `next_dirty': to be told that something came */
 	struct jt_helper *dead;	 /* by `next': closed in this turn of the loop */
 	unsigned int count;
+	bool more;	      /* their rings hold more than could be taken at a time */
 	unsigned int sockets; /* of them that receive through AF_XDP sockets */
 };
 
@@ -149,7 +150,9 @@ int jt_controller_run(const struct jt_options *o);
 /* The loop's descriptors. Return: 0 or negative errno. */
 int jt_watch_add(struct jt_controller *c, struct jt_watch *w, uint32_t events);
 void jt_watch_change(struct jt_controller *c, struct jt_watch *w, uint32_t events);
-/* Takes it out of the loop and closes it. */
+/* Takes it out of the loop; its descriptor is the caller's. */
+void jt_watch_remove(struct jt_controller *c, struct jt_watch *w);
+/* The same, and closes it. */
 void jt_watch_close(struct jt_controller *c, struct jt_watch *w);
 
 #endif

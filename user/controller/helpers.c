@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "common/log.h"
+#include "controller/foreign.h"
 #include "controller/helpers.h"
 #include "controller/places.h"
 #include "controller/scheduler.h"
@@ -24,6 +25,14 @@ static void leave_guest(struct jt_controller *c, struct jt_helper *h)
 		*at = h->next_here;
 }
 
+void jt_helper_wake(int event)
+{
+	uint64_t one = 1;
+
+	/* Who has more of them than there is room for has not looked at any. */
+	send(event, &one, sizeof(one), MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
 static void shut(int *fd)
 {
 	if (*fd >= 0)
@@ -36,6 +45,8 @@ void jt_helper_release(struct jt_controller *c, struct jt_helper *h)
 	jt_watch_close(c, &h->doorbell);
 	shut(&h->receive_event);
 	shut(&h->cycle);
+	shut(&h->receive_theirs);
+	shut(&h->cycle_theirs);
 	shut(&h->socket);
 	jt_claims_close(c, h);
 	jt_guest_program_close(&h->program);
@@ -46,6 +57,8 @@ void jt_helper_release(struct jt_controller *c, struct jt_helper *h)
 
 static void helper_close(struct jt_controller *c, struct jt_helper *h)
 {
+	int connection;
+
 	if (h->slice.header) {
 		jt_slices_flush(c); /* nobody is on that list now */
 		leave_guest(c, h);
@@ -54,7 +67,9 @@ static void helper_close(struct jt_controller *c, struct jt_helper *h)
 	if (h->next)
 		h->next->link = h->link;
 	c->helpers.count--;
-	jt_watch_close(c, &h->watch);
+	connection = h->watch.fd;
+	jt_watch_remove(c, &h->watch);
+	jt_foreign_close(connection);
 	jt_helper_release(c, h);
 	shut(&h->namespace);
 	h->next = c->helpers.dead;
@@ -216,26 +231,6 @@ static void execute(struct jt_controller *c, struct jt_helper *h)
 
 /* --- the connection ------------------------------------------------------------------ */
 
-/* Take one descriptor, close whatever else was sent. */
-static void take_descriptors(struct jt_helper *h, struct msghdr *in)
-{
-	struct cmsghdr *m;
-	size_t i;
-	int fd;
-
-	for (m = CMSG_FIRSTHDR(in); m; m = CMSG_NXTHDR(in, m)) {
-		if (m->cmsg_level != SOL_SOCKET || m->cmsg_type != SCM_RIGHTS)
-			continue;
-		for (i = 0; i < (m->cmsg_len - CMSG_LEN(0)) / sizeof(fd); i++) {
-			memcpy(&fd, CMSG_DATA(m) + i * sizeof(fd), sizeof(fd));
-			if (h->namespace < 0)
-				h->namespace = fd;
-			else
-				close(fd);
-		}
-	}
-}
-
 static bool sound(const struct jt_attach_message *m)
 {
 	return m->magic == JT_ATTACH_MAGIC && m->version == JT_ATTACH_VERSION &&
@@ -261,16 +256,8 @@ static void take_rest(struct jt_controller *c, struct jt_helper *h)
 static void helper_ready(struct jt_controller *c, struct jt_watch *w, uint32_t events)
 {
 	struct jt_helper *h = (struct jt_helper *)w; /* its first member */
-	union {
-		char bytes[CMSG_SPACE(4 * sizeof(int))];
-		struct cmsghdr align;
-	} control;
-	struct iovec part = { (char *)&h->question + h->have, sizeof(h->question) - h->have };
-	struct msghdr in = { .msg_iov = &part,
-			     .msg_iovlen = 1,
-			     .msg_control = &control,
-			     .msg_controllen = sizeof(control) };
-	ssize_t n = recvmsg(w->fd, &in, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	ssize_t n = jt_foreign_receive(w->fd, (char *)&h->question + h->have,
+				       sizeof(h->question) - h->have, &h->namespace);
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
@@ -279,7 +266,6 @@ static void helper_ready(struct jt_controller *c, struct jt_watch *w, uint32_t e
 		helper_close(c, h);
 		return;
 	}
-	take_descriptors(h, &in);
 	h->have += (size_t)n;
 	if (h->have < sizeof(h->question))
 		return;
@@ -291,25 +277,37 @@ static void helper_ready(struct jt_controller *c, struct jt_watch *w, uint32_t e
 				 JT_ATTACH_VERSION);
 }
 
+/* Are there so many connections of this user already that say nothing? */
+static bool too_strange(struct jt_controller *c, uid_t uid)
+{
+	const struct jt_helper *h;
+	unsigned int n = 0;
+
+	for (h = c->helpers.first; h; h = h->next)
+		n += h->uid == uid && !h->slice.header;
+	return uid && uid != geteuid() && n >= JT_HELPERS_STRANGE;
+}
+
 void jt_helper_open(struct jt_controller *c, int fd)
 {
 	struct jt_helper *h = c->helpers.count < JT_HELPERS_MAX ? calloc(1, sizeof(*h)) : NULL;
 	struct ucred who = { 0 };
 	socklen_t size = sizeof(who);
 
-	if (!h || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &size)) {
-		close(fd);
+	if (!h || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &size) || too_strange(c, who.uid)) {
+		jt_foreign_close(fd);
 		free(h);
 		return;
 	}
 	h->watch = (struct jt_watch){ .fd = fd, .ready = helper_ready };
 	h->doorbell.fd = h->receive_event = h->cycle = h->socket = -1;
+	h->receive_theirs = h->cycle_theirs = -1;
 	h->namespace = h->slice.fd = -1;
 	h->pid = who.pid;
 	h->uid = who.uid;
 	h->gid = who.gid;
 	if (jt_watch_add(c, &h->watch, EPOLLIN)) {
-		close(fd);
+		jt_foreign_close(fd);
 		free(h);
 		return;
 	}

@@ -13,6 +13,7 @@
 
 #define JT_HELPERS_MAX 4096 /* connections, attached or not yet */
 #define JT_HELPERS_OF_GUEST 16
+#define JT_HELPERS_STRANGE 32 /* of one user, not attached yet */
 
 struct jt_helper {
 	struct jt_watch watch;		/* its connection */
@@ -22,11 +23,13 @@ struct jt_helper {
 	struct jt_helper *next_dirty;
 	bool dirty; /* its ring has more than it was told */
 	bool cut;
+	bool claiming; /* counted among c->helpers.sockets */
 	uint32_t guest;
-	uint32_t call;		  /* enum jt_attach_call */
-	uint32_t receive;	  /* enum jt_attach_receive */
-	int receive_event, cycle; /* eventfds */
-	int socket;		  /* AF_XDP socket in the guest, or -1 */
+	uint32_t call;			  /* enum jt_attach_call */
+	uint32_t receive;		  /* enum jt_attach_receive */
+	int receive_event, cycle;	  /* our ends of what wakes it */
+	int receive_theirs, cycle_theirs; /* its ends, until it has them */
+	int socket;			  /* AF_XDP socket in the guest, or -1 */
 	uint32_t queue;
 	struct jt_guest_program program; /* `receive' is xdp: what fills the socket */
 	int namespace;			 /* came along with the question at hand, or -1 */
@@ -52,6 +55,8 @@ void jt_helper_answer(struct jt_helper *h, struct jt_attach_message *m,
 		      const struct jt_parcel *parcel);
 __attribute__((format(printf, 3, 4))) void jt_helper_refuse(struct jt_helper *h, int err,
 							    const char *format, ...);
+/* Its `receive_event' or `cycle'. Never waits. */
+void jt_helper_wake(int event);
 /* Give back what it got when it attached. Idempotent. */
 void jt_helper_release(struct jt_controller *c, struct jt_helper *h);
 /* The question is JT_ATTACH_HELLO. */

@@ -13,7 +13,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
-#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -21,6 +20,11 @@
 #include "controller/places.h"
 #include "controller/slices.h"
 #include "controller/transmit.h"
+
+/* A ring can hold two million records: what is more waits until others had their turn. */
+#define RECORDS_TURN 256
+#define RECORDS_MAX 16384
+#define COLLECT_NS 500000ULL
 
 static int slice_map(struct jt_slice_state *s)
 {
@@ -325,7 +329,11 @@ static void count(struct jt_controller *c, struct jt_helper *h, uint64_t message
 	h->slice.writes_ns = ns;
 }
 
-bool jt_slice_collect(struct jt_controller *c, struct jt_helper *h)
+/*
+ * Take at most @budget records. @more: set if there were more; as it was otherwise.
+ * Return: false if what is left has to wait for a bank.
+ */
+static bool collect(struct jt_controller *c, struct jt_helper *h, unsigned int budget, bool *more)
 {
 	struct jt_slice_state *s = &h->slice;
 	uint64_t head = JT_READ(s->header->send_head), span, messages = 0, total = 0;
@@ -339,11 +347,13 @@ bool jt_slice_collect(struct jt_controller *c, struct jt_helper *h)
 	if (head - s->send_tail > s->send_size || head % JT_SLICE_ALIGN)
 		outcome = BROKEN;
 	c->datapath.page.packet = s->memory + jt_slice_send_offset();
-	while (s->send_tail != head && outcome <= REFUSED) {
+	while (s->send_tail != head && outcome <= REFUSED && budget) {
 		run = run_take(c, h, head - s->send_tail, &total);
 		messages += run;
+		budget -= run < budget ? run : budget;
 		if (run)
 			continue;
+		budget--;
 		outcome = record_take(c, h, head - s->send_tail, &span, &r);
 		if (outcome > REFUSED)
 			break;
@@ -360,7 +370,15 @@ bool jt_slice_collect(struct jt_controller *c, struct jt_helper *h)
 	JT_WRITE(s->header->send_tail, s->send_tail);
 	if (outcome == BROKEN)
 		jt_helper_cut(c, h, "its send ring makes no sense");
+	*more |= outcome <= REFUSED && s->send_tail != head;
 	return outcome <= REFUSED;
+}
+
+bool jt_slice_collect(struct jt_controller *c, struct jt_helper *h)
+{
+	bool more = false;
+
+	return collect(c, h, RECORDS_MAX, &more) && !more;
 }
 
 /* What a member of a trust domain says to have put aboard itself. */
@@ -379,17 +397,29 @@ static void count_mapped(struct jt_controller *c, struct jt_helper *h)
 	count(c, h, more, more_bytes);
 }
 
-void jt_slices_collect(struct jt_controller *c)
+/* Some of each: nobody's records wait for all of another one's. Return: are there more? */
+static bool collect_some(struct jt_controller *c)
 {
 	struct jt_helper *h;
+	bool more = false;
 
-	for (h = c->helpers.first; h; h = h->next) {
-		if (!h->slice.header)
-			continue;
-		jt_slice_collect(c, h);
+	for (h = c->helpers.first; h; h = h->next)
+		if (h->slice.header)
+			collect(c, h, RECORDS_TURN, &more);
+	return more;
+}
+
+void jt_slices_collect(struct jt_controller *c)
+{
+	uint64_t end = jt_env_now() + COLLECT_NS;
+	struct jt_helper *h;
+
+	do
+		c->helpers.more = collect_some(c);
+	while (c->helpers.more && jt_env_now() < end);
+	for (h = c->helpers.first; h; h = h->next)
 		if (h->member.domain)
 			count_mapped(c, h);
-	}
 }
 
 bool jt_slices_pending(struct jt_controller *c)
@@ -411,7 +441,7 @@ void jt_slices_wake(struct jt_controller *c)
 	for (h = c->helpers.first; h; h = h->next)
 		if (h->slice.header && JT_READ(h->slice.header->send_waiting) &&
 		    jt_cas(&h->slice.header->send_waiting, 1, 0) == 1)
-			eventfd_write(h->cycle, 1);
+			jt_helper_wake(h->cycle);
 }
 
 /* --- in: what arrives for the helper --------------------------------------------- */
@@ -498,7 +528,7 @@ void jt_slices_flush(struct jt_controller *c)
 		/* Adding nothing: a look that no CPU moves before the store. */
 		if (jt_fetch_add(&header->receive_waiting, 0) &&
 		    jt_cas(&header->receive_waiting, 1, 0) == 1)
-			eventfd_write(h->receive_event, 1);
+			jt_helper_wake(h->receive_event);
 	}
 	c->helpers.dirty = NULL;
 }

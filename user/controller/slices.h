@@ -46,10 +46,11 @@ void jt_slice_close(struct jt_slice_state *s);
 /*
  * jt_slices_collect() - Take aboard what helpers have written
  *
- * What finds no blank bank stays, and its writers wait.
+ * What finds no blank bank stays, and its writers wait. What there is no time for
+ * comes with the loop's next turn: c->helpers.more.
  */
 void jt_slices_collect(struct jt_controller *c);
-/* The same of one helper. Return: true if nothing is left. */
+/* The same of one helper, up to some thousand records. Return: true if nothing is left. */
 bool jt_slice_collect(struct jt_controller *c, struct jt_helper *h);
 /* True if a helper has written what was not taken. */
 bool jt_slices_pending(struct jt_controller *c);

@@ -5,7 +5,11 @@
  * programs may attach is for the guest's user= and group=.
  */
 #include <errno.h>
+#include <linux/sockios.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/netns.h"
@@ -30,29 +34,23 @@ static bool lives_in(struct jt_controller *c, uint32_t guest, int id, uint32_t *
 	       !jt_netns_of(c->datapath.guests[guest].ifindex, &there, ifindex) && there == id;
 }
 
-/* Return: the guest that it may attach as, or negative errno after an answer. */
-static int guest_find(struct jt_controller *c, struct jt_helper *h, uint32_t *ifindex)
+/*
+ * The namespace that it handed over, as the kernel numbers it; negative: none that we
+ * know. It must be the one that its connection comes from: a descriptor of another
+ * one is easily had (/run/netns).
+ */
+static int namespace_of(const struct jt_helper *h)
 {
-	const char *name = h->question.u.hello.guest;
-	int id = h->namespace < 0 ? -ENOENT : jt_netns_id(h->namespace);
-	bool known = false;
-	uint32_t i;
+	int theirs = h->namespace < 0 ? -1 : ioctl(h->watch.fd, SIOCGSKNS);
+	struct stat from, given;
+	bool same;
 
-	for (i = 0; i < c->guest_limit; i++) {
-		if (!c->guests[i].used || (*name && strcmp(name, c->guests[i].spec.name) != 0))
-			continue;
-		known = true;
-		if (id >= 0 && lives_in(c, i, id, ifindex))
-			return (int)i;
-	}
-	if (*name && !known)
-		jt_helper_refuse(h, -ESRCH, "there is no guest %s", name);
-	else if (*name)
-		jt_helper_refuse(h, -ESRCH, "this process is not in the namespace of guest %s",
-				 name);
-	else
-		jt_helper_refuse(h, -ESRCH, "no guest of this controller lives in this namespace");
-	return -ESRCH;
+	if (theirs < 0)
+		return -ENOENT;
+	same = !fstat(theirs, &from) && !fstat(h->namespace, &given) &&
+	       from.st_ino == given.st_ino && from.st_dev == given.st_dev;
+	close(theirs);
+	return same ? jt_netns_id(h->namespace) : -ENOENT;
 }
 
 static bool allowed(struct jt_controller *c, const struct jt_helper *h, uint32_t guest)
@@ -62,6 +60,53 @@ static bool allowed(struct jt_controller *c, const struct jt_helper *h, uint32_t
 	return !h->uid || h->uid == geteuid() ||
 	       (spec->user != (uid_t)-1 && h->uid == spec->user) ||
 	       (spec->group != (gid_t)-1 && h->gid == spec->group);
+}
+
+static void guest_refuse(struct jt_helper *h, bool known, bool forbidden)
+{
+	const char *name = h->question.u.hello.guest;
+
+	if (*name && !known)
+		jt_helper_refuse(h, -ESRCH, "there is no guest %s", name);
+	else if (forbidden)
+		jt_helper_refuse(h, -EACCES,
+				 "user %u may not attach as %s%s: add user= to its --guest", h->uid,
+				 *name ? "guest " : "this guest", name);
+	else if (*name)
+		jt_helper_refuse(h, -ESRCH, "this process is not in the namespace of guest %s",
+				 name);
+	else
+		jt_helper_refuse(h, -ESRCH, "no guest of this controller lives in this namespace");
+}
+
+/*
+ * Return: the guest that it may attach as, or negative errno after an answer. The
+ * kernel is asked about guests that this user may attach as, and no others: each of
+ * its answers takes a while.
+ */
+static int guest_find(struct jt_controller *c, struct jt_helper *h, uint32_t *ifindex)
+{
+	const char *name = h->question.u.hello.guest;
+	bool known = false, asked = false, forbidden = false;
+	int id = -ENOENT;
+	uint32_t i;
+
+	for (i = 0; i < c->guest_limit; i++) {
+		if (!c->guests[i].used || (*name && strcmp(name, c->guests[i].spec.name) != 0))
+			continue;
+		known = true;
+		if (!allowed(c, h, i)) {
+			forbidden = true;
+			continue;
+		}
+		if (!asked)
+			id = namespace_of(h);
+		asked = true;
+		if (id >= 0 && lives_in(c, i, id, ifindex))
+			return (int)i;
+	}
+	guest_refuse(h, known, forbidden);
+	return -ESRCH;
 }
 
 static unsigned int helpers_of(struct jt_controller *c, uint32_t guest)
@@ -103,21 +148,36 @@ static int learn_mac(struct jt_controller *c, struct jt_helper *h, uint32_t gues
 
 static void doorbell_ready(struct jt_controller *c, struct jt_watch *w, uint32_t events)
 {
-	eventfd_t rung;
-
-	eventfd_read(w->fd, &rung);
 	jt_scheduler_rung(c);
 }
 
+/*
+ * Two ends, each with flags of its own: a helper could have one eventfd block, fill
+ * it, and we would wait for it to be read. It can't send us anything through this.
+ */
+static int event_open(int *ours, int *theirs)
+{
+	int ends[2];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends))
+		return -errno;
+	*ours = ends[0];
+	*theirs = ends[1];
+	return shutdown(*ours, SHUT_RD) ? -errno : 0;
+}
+
+/* The doorbell is watched for its edges and never read, which could block, too. */
 static int events_open(struct jt_controller *c, struct jt_helper *h)
 {
-	h->receive_event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	h->cycle = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	int err = event_open(&h->receive_event, &h->receive_theirs);
+
+	if (!err)
+		err = event_open(&h->cycle, &h->cycle_theirs);
+	if (err)
+		return err;
 	h->doorbell = (struct jt_watch){ .fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK),
 					 .ready = doorbell_ready };
-	if (h->receive_event < 0 || h->cycle < 0 || h->doorbell.fd < 0)
-		return -errno;
-	return jt_watch_add(c, &h->doorbell, EPOLLIN);
+	return h->doorbell.fd < 0 ? -errno : jt_watch_add(c, &h->doorbell, EPOLLIN | EPOLLET);
 }
 
 static int socket_open(struct jt_controller *c, struct jt_helper *h, uint32_t ifindex)
@@ -165,8 +225,8 @@ static void welcome(struct jt_controller *c, struct jt_helper *h, uint32_t ifind
 	parcel_add(&parcel, JT_FD_SLICE, h->slice.fd);
 	parcel_add(&parcel, JT_FD_NOTICE, c->board.fd);
 	parcel_add(&parcel, JT_FD_DOORBELL, h->doorbell.fd);
-	parcel_add(&parcel, JT_FD_RECEIVE, h->receive_event);
-	parcel_add(&parcel, JT_FD_CYCLE, h->cycle);
+	parcel_add(&parcel, JT_FD_RECEIVE, h->receive_theirs);
+	parcel_add(&parcel, JT_FD_CYCLE, h->cycle_theirs);
 	parcel_add(&parcel, JT_FD_SOCKET, h->socket);
 	if (h->member.domain) {
 		parcel_add(&parcel, JT_FD_DOMAIN, h->member.domain->memory);
@@ -183,6 +243,10 @@ static void welcome(struct jt_controller *c, struct jt_helper *h, uint32_t ifind
 	a->guest_id = h->guest;
 	a->queue = h->queue;
 	jt_helper_answer(h, &m, &parcel);
+	/* What is only the helper's now shows us its end, and it ours. */
+	close(h->receive_theirs);
+	close(h->cycle_theirs);
+	h->receive_theirs = h->cycle_theirs = -1;
 }
 
 /* What a question can have wrong in itself. Return: 0 or negative errno, after an answer. */
@@ -214,12 +278,6 @@ void jt_helper_hello(struct jt_controller *c, struct jt_helper *h)
 	guest = guest_find(c, h, &ifindex);
 	if (guest < 0)
 		return;
-	if (!allowed(c, h, (uint32_t)guest)) {
-		jt_helper_refuse(h, -EACCES,
-				 "user %u may not attach as guest %s: add user= to its --guest",
-				 h->uid, c->guests[guest].spec.name);
-		return;
-	}
 	if (h->question.u.hello.call == JT_CALL_MAP && !jt_domain_of(c, (uint32_t)guest)) {
 		jt_helper_refuse(h, -EPERM, "guest %s is in no trust domain: --trust NAME=%s",
 				 c->guests[guest].spec.name, c->guests[guest].spec.name);

@@ -56,7 +56,7 @@ void jt_slice_publish(struct jitney *j)
 		ring_if_half(j);
 }
 
-/* Wait on the `cycle' eventfd, or for the controller's end, no longer than @ns. */
+/* Wait on JT_FD_CYCLE, or for the controller's end, no longer than @ns. */
 static int wait_cycle(struct jitney *j, uint64_t ns)
 {
 	struct pollfd p[] = { { .fd = j->fds[JT_FD_CYCLE], .events = POLLIN },

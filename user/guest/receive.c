@@ -17,7 +17,7 @@ static void disarm(struct jitney *j)
 		return;
 	JT_WRITE(j->share.slice->receive_waiting, 0);
 	if (read(j->fds[JT_FD_RECEIVE], &count, sizeof(count)) < 0)
-		count = 0; /* nothing has come: the eventfd does not block */
+		count = 0; /* nothing has come: it does not block */
 	j->armed = false;
 }
 

@@ -83,7 +83,7 @@ static int watch(struct jitney *j, int fd)
 	return epoll_ctl(j->epoll, EPOLL_CTL_ADD, fd, &event) ? -errno : 0;
 }
 
-/* By hand: the controller has the same eventfd, so closing it here takes it out of nothing. */
+/* By hand: another process may have it open, too, so closing it here takes it out of nothing. */
 static void unwatch(struct jitney *j, int fd)
 {
 	if (fd >= 0)
