@@ -21,6 +21,7 @@ kernel_contestants=(
 jitney_contestants=(
 	"stack-plain sendto plain" "xdp-plain xdp plain" "slice-plain slice plain" "map-plain map plain"
 	"stack sendto helper" "xdp xdp helper" "slice slice helper" "map map helper"
+	"slice-xdp slice helper-xdp"
 )
 
 # Each guest has a CPU, and its machine's controller serves it from there: so a
@@ -177,7 +178,8 @@ contest_medians() {
 contest_table() {
 	contest_header
 	printf '\nReceived messages of %s bytes a second; x: in units of sendto; ns of CPU time a message received.\n' "$contest_size"
-	printf 'The last eight: through Jitney, -plain to recvmmsg() as the first four, the others to a helper with a slice.\n\n'
+	printf 'Behind the first four through Jitney: -plain to recvmmsg() as they, -xdp to a helper with an AF_XDP socket,\n'
+	printf 'the others to a helper with a slice.\n\n'
 	printf '%-12s %10s %6s %6s %6s  %7s %7s %7s %8s %8s %7s  %9s %8s\n' contestant messages/s spread x lost \
 		sender ctl-a ctl-b receiver ksoftirq all frames/s softirq
 	jq -r '(map(select(.contestant == "sendto"))[0].messages_per_s) as $base |
@@ -199,7 +201,7 @@ contest_plot() {
 	command -v gnuplot >/dev/null || return 0
 	jq -r '(map(select(.contestant == "sendto"))[0].messages_per_s) as $base | .[] |
 		[.contestant, .messages_per_s / 1000, (.messages_per_s / $base * 10 | round / 10),
-			(.contestant | test("-plain$")), .receiver == "helper"] | @tsv' \
+			(.contestant | test("-plain$")), (.receiver | startswith("helper"))] | @tsv' \
 		"$results/contest.json" >"$work/plot"
 	gnuplot <<END
 set terminal svg size 900,460 font "sans-serif,13" background "white"

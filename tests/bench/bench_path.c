@@ -12,7 +12,7 @@ static void usage(void)
 	puts("Usage: bench_path send WAY --dest ADDR:PORT [OPTION...]\n"
 	     "       bench_path recv WAY [OPTION...]\n\n"
 	     "Send as fast as it goes by: sendto sendmmsg gso af_xdp; through a controller: xdp\n"
-	     "slice map. Receive as: plain (recvmmsg), helper (slice). A line of JSON tells the\n"
+	     "slice map. Receive as: plain (recvmmsg), helper (slice), helper-xdp. JSON tells the\n"
 	     "result; recv ends behind SIGTERM, when nothing comes any more.\n\n"
 	     "  --dest ADDR:PORT  IPv4\n"
 	     "  --mac MAC         of the receiver; af_xdp only\n"

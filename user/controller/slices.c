@@ -207,12 +207,83 @@ static enum outcome message_take(struct jt_controller *c, struct jt_helper *h,
 	return REFUSED;
 }
 
+/* The record at @at, read at once: it may change at any time. */
+static struct jt_slice_record record_read(const struct jt_slice_state *s, uint64_t at)
+{
+	const uint8_t *from = s->memory + jt_slice_send_offset() + at;
+	uint64_t raw = __atomic_load_n((const uint64_t *)from, __ATOMIC_RELAXED);
+	struct jt_slice_record r;
+
+	memcpy(&r, &raw, sizeof(r));
+	return r;
+}
+
+/*
+ * Messages of one template at the tail, up to @left bytes of the ring. Return: how many.
+ */
+static unsigned int run_find(struct jt_slice_state *s, uint64_t left, const struct jt_peer *peer,
+			     uint16_t number, struct jt_run_message *run)
+{
+	struct jt_slice_template *t = &s->templates[number];
+	uint64_t at = s->send_tail & (s->send_size - 1);
+	struct jt_slice_record r;
+	unsigned int n;
+
+	for (n = 0; n < JT_RUN_MAX && left >= sizeof(r); n++) {
+		r = record_read(s, at);
+		t->parsed.length = r.length;
+		if (r.kind != JT_SLICE_MESSAGE || r.template != number ||
+		    jt_slice_span(r.length) > left || !jt_message_fits(&t->parsed, peer))
+			break;
+		run[n] = (struct jt_run_message){ at + sizeof(r), r.length, r.check };
+		at += jt_slice_span(r.length);
+		left -= jt_slice_span(r.length);
+	}
+	return n;
+}
+
+/*
+ * Take a run aboard, if one is at the tail and nothing is to be found out about its
+ * template. Return: how many messages; their bytes are added to @total.
+ */
+static unsigned int run_take(struct jt_controller *c, struct jt_helper *h, uint64_t pending,
+			     uint64_t *total)
+{
+	struct jt_slice_state *s = &h->slice;
+	uint64_t at = s->send_tail & (s->send_size - 1), left = s->send_size - at;
+	struct jt_run_message run[JT_RUN_MAX];
+	struct jt_slice_template *t;
+	struct jt_slice_record r;
+	struct jt_message m;
+	unsigned int n, i;
+
+	if (left > pending)
+		left = pending;
+	if (left < sizeof(r))
+		return 0;
+	r = record_read(s, at);
+	if (r.template >= JT_SLICE_TEMPLATES)
+		return 0;
+	t = &s->templates[r.template];
+	if (!t->known || t->reason ||
+	    t->generation != JT_READ(c->datapath.page.control->generation))
+		return 0;
+	m = (struct jt_message){ &t->parsed, &t->flow, &c->datapath.peers[t->peer], t->peer };
+	n = run_find(s, left, m.peer, r.template, run);
+	n = n > 1 ? jt_organize_run(&c->datapath.page, &m, run, n) : 0;
+	for (i = 0; i < n; i++) {
+		s->send_tail += jt_slice_span(run[i].length);
+		*total += run[i].length;
+	}
+	return n;
+}
+
 /* The record at the tail. @span, @out: its bytes, and what it was. */
 static enum outcome record_take(struct jt_controller *c, struct jt_helper *h, uint64_t pending,
 				uint64_t *span, struct jt_slice_record *out)
 {
 	struct jt_slice_state *s = &h->slice;
-	uint64_t at = s->send_tail & (s->send_size - 1), left = s->send_size - at, raw;
+	uint64_t at = s->send_tail & (s->send_size - 1), left = s->send_size - at;
 	const uint8_t *ring = s->memory + jt_slice_send_offset();
 	struct jt_slice_record r;
 
@@ -220,9 +291,7 @@ static enum outcome record_take(struct jt_controller *c, struct jt_helper *h, ui
 		left = pending;
 	if (left < sizeof(r))
 		return BROKEN;
-	raw = __atomic_load_n((const uint64_t *)(ring + at), __ATOMIC_RELAXED);
-	memcpy(&r, &raw, sizeof(r));
-	*out = r;
+	*out = r = record_read(s, at);
 	*span = r.kind == JT_SLICE_SKIP ? s->send_size - at : jt_slice_span(r.length);
 	if (*span > left)
 		return BROKEN;
@@ -262,6 +331,7 @@ bool jt_slice_collect(struct jt_controller *c, struct jt_helper *h)
 	uint64_t head = JT_READ(s->header->send_head), span, messages = 0, total = 0;
 	enum outcome outcome = TAKEN;
 	struct jt_slice_record r = { 0 };
+	unsigned int run;
 	bool message;
 
 	if (head == s->send_tail || h->cut)
@@ -270,6 +340,10 @@ bool jt_slice_collect(struct jt_controller *c, struct jt_helper *h)
 		outcome = BROKEN;
 	c->datapath.page.packet = s->memory + jt_slice_send_offset();
 	while (s->send_tail != head && outcome <= REFUSED) {
+		run = run_take(c, h, head - s->send_tail, &total);
+		messages += run;
+		if (run)
+			continue;
 		outcome = record_take(c, h, head - s->send_tail, &span, &r);
 		if (outcome > REFUSED)
 			break;

@@ -6,7 +6,7 @@
 #ifndef JITNEY_SLICES_H
 #define JITNEY_SLICES_H
 
-#include <jitney/organize.h>
+#include <jitney/run.h>
 #include <jitney/slice.h>
 #include <jitney/walk.h>
 

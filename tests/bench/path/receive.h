@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The receiving side: an ordinary program with recvmmsg(), or a helper whose slice
- * the controller fills. It ends behind SIGTERM, when nothing has come for a while.
+ * The receiving side: an ordinary program with recvmmsg(), or a helper, whose slice
+ * the controller fills or who takes whole frames from an AF_XDP socket. It ends behind SIGTERM, when nothing has come for a while.
  */
 #ifndef BENCH_PATH_RECEIVE_H
 #define BENCH_PATH_RECEIVE_H
@@ -70,8 +70,11 @@ static int helper_receive(const struct options *o, struct tally *t)
 					  .receive_bytes = 8 << 20 };
 	struct jitney_message m[RECEIVE_BATCH];
 	struct jitney *j;
-	int n, i, err = jitney_open(&j, &options);
+	int n, i, err;
 
+	if (!strcmp(o->how, "helper-xdp"))
+		options.receive = JITNEY_RECEIVE_XDP;
+	err = jitney_open(&j, &options);
 	if (!err)
 		err = jitney_bind(j, o->port);
 	if (err < 0)
@@ -94,7 +97,7 @@ static int path_receive(const struct options *o)
 	signal(SIGTERM, on_signal);
 	if (!strcmp(o->how, "plain"))
 		err = plain_receive(o, &t);
-	else if (!strcmp(o->how, "helper"))
+	else if (!strncmp(o->how, "helper", 6))
 		err = helper_receive(o, &t);
 	else
 		err = complain("receive", "there is no such way");
