@@ -116,6 +116,7 @@ as_before() {
 disturbances() {
 	local side reason n=0
 	for side in a b; do
+		until_true 10 answers "$side" || fail "controller $side does not answer" || return
 		for reason in page_full lost_page_full contended peer_down stale no_room; do
 			n=$((n + $(dropped "$side" "$reason")))
 		done
@@ -124,12 +125,13 @@ disturbances() {
 }
 
 undisturbed() {
-	local tries=$1 before
+	local tries=$1 before after
 	shift
 	while :; do
-		before=$(disturbances)
+		before=$(disturbances) || return
 		"$@" && return
-		((--tries)) && (($(disturbances) > before + 20)) || return
+		after=$(disturbances) || return
+		((--tries && after > before + 20)) || return
 		echo "# once more: $(drops_of a | tr '\n' ' '), $(drops_of b | tr '\n' ' ')" >&3
 	done
 }

@@ -16,6 +16,7 @@
 
 #define BURST 16U
 #define LIVES_MAX 1024U
+#define PORT_FIRST 20000U /* of each life another one: the receiver tells them apart by it */
 
 enum key { KEY_CALL = 256, KEY_RX, KEY_SOCKET, KEY_MEAN };
 
@@ -94,7 +95,9 @@ static void live(uint32_t number)
 	notes->attached = 1;
 	err = options.port_first ? jitney_bind(j, options.port_first) : 0;
 	if (err >= 0)
-		err = helper_connect(j, &options, 0, &options.dests[0], &flow);
+		err = jitney_bind(j, (uint16_t)(PORT_FIRST + number));
+	if (err >= 0)
+		err = helper_connect(j, &options, (uint16_t)err, &options.dests[0], &flow);
 	if (err < 0)
 		fail("make a flow", err);
 	say_open(flow, &spec);
