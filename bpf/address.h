@@ -19,4 +19,21 @@ JT_INLINE void jt_address_set(struct jt_address *a, const void *bytes, int size,
 	a->scope = JT_SCOPE_GUEST;
 }
 
+/* A guest whose helper takes frames: only from us may it get any. */
+JT_INLINE bool jt_mac_of_helper(const void *mac)
+{
+	struct jt_place *place;
+	struct jt_guest *guest;
+	struct jt_address a;
+	__u32 id;
+
+	jt_address_set(&a, mac, 6, JT_FAMILY_MAC);
+	place = bpf_map_lookup_elem(&addresses, &a);
+	if (!place || place->kind != JT_PLACE_GUEST)
+		return false;
+	id = place->id;
+	guest = bpf_map_lookup_elem(&guests, &id);
+	return guest && guest->flags & JT_GUEST_HELPER;
+}
+
 #endif

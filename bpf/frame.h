@@ -181,6 +181,10 @@ JT_INLINE int jt_frame_take(struct jt_page *page, const __u8 *data, const __u8 *
 		jt_count_reason(guest->reasons, JT_REASON_SPOOFED_MAC);
 		return JT_DROP;
 	}
+	if (dest != source && jt_mac_of_helper(&dest)) {
+		jt_count_reason(guest->reasons, JT_REASON_SPOOFED_MAC);
+		return JT_DROP;
+	}
 	if (dest != source)
 		return JT_PASS;
 	if (data + JT_BLOCK_START > end) {

@@ -3,7 +3,7 @@
 #ifndef JITNEY_OUTER_BPF_H
 #define JITNEY_OUTER_BPF_H
 
-#include "count.h"
+#include "address.h"
 #include <jitney/parse.h>
 
 #define JT_OUTER_MAX 74 /* Ethernet, IPv6, UDP, Jitney header */
@@ -14,7 +14,8 @@ struct jt_uplink {
 	struct jt_control *control;
 	void *ctx;
 	__u32 queue;
-	__u32 vif; /* out, for JT_SWITCH */
+	__u32 vif;   /* out, for JT_SWITCH */
+	bool astray; /* out: a frame for a guest's helper, past us */
 	struct jt_cursor cursor;
 	struct jt_address from; /* outer source */
 	__u64 total;		/* bytes of the whole frame */
@@ -68,8 +69,11 @@ JT_INLINE bool jt_outer(struct jt_uplink *u)
 	if (!eth)
 		return false;
 	u->from.scope = JT_SCOPE_PEER;
-	if (!jt_outer_mine(u, eth))
+	if (!jt_outer_mine(u, eth)) {
+		u->astray = eth->type == u->control->ethertype &&
+			    u->control->flags & JT_CONTROL_HELPERS && jt_mac_of_helper(eth->dest);
 		return false;
+	}
 	if (eth->type == u->control->ethertype) {
 		u->from.family = JT_FAMILY_MAC;
 		__builtin_memcpy(u->from.bytes, eth->source, 6);

@@ -153,8 +153,14 @@ JT_INLINE int jt_frame(struct jt_uplink *u, bool skb)
 JT_INLINE int jt_uplink_work(struct jt_uplink *u, bool skb)
 {
 	u->control = jt_control();
-	if (!u->control || JT_READ(u->control->magic) != JT_MAGIC || !jt_outer(u))
+	if (!u->control || JT_READ(u->control->magic) != JT_MAGIC)
 		return JT_PASS;
+	if (!jt_outer(u)) {
+		if (!u->astray)
+			return JT_PASS;
+		jt_count_reason(u->control->reasons, JT_REASON_FRAME_ASTRAY);
+		return JT_DROP;
+	}
 	return jt_frame(u, skb);
 }
 

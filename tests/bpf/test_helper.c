@@ -136,6 +136,33 @@ static void test_order(void)
 		      .verdict == (tc ? 7 : 4));
 }
 
+/* A frame for a helper that comes past its controller could say anything. */
+static void test_astray(void)
+{
+	struct jt_control *c = h.control;
+	struct frame f;
+	struct run r;
+	__u64 own = 0;
+
+	packet_mac((__u8 *)&own, 9, 9);
+	c->mac = own;
+	add(JT_TEMPLATE_UDP4, 0, 2);
+	frame_guest(&f, &records, 0, 7);
+	packet_mac(f.bytes, 2, 2); /* guest one's */
+	packet_mac(f.bytes + 6, 1, 5);
+	f.bytes[14] = 0x11;
+	put16(f.bytes + 24, 1);
+	r = tc ? run_tc(h.uplink_tcx, f.bytes, f.length, 1) :
+		 run_xdp(h.uplink, f.bytes, f.length, 1);
+	CHECK(r.verdict == (tc ? 2 : 1));
+	CHECK(c->reasons[JT_REASON_FRAME_ASTRAY] == 1);
+	h.guests[GUEST_ONE].flags = JT_GUEST_SWITCH;
+	r = tc ? run_tc(h.uplink_tcx, f.bytes, f.length, 1) :
+		 run_xdp(h.uplink, f.bytes, f.length, 1);
+	CHECK(r.verdict == (tc ? -1 : 2));
+	c->mac = 0;
+}
+
 static void test_each_kind_alone(void)
 {
 	add(JT_TEMPLATE_UDP6, 0, 2);
@@ -233,7 +260,8 @@ static const struct {
 	{ "one guest", test_one_guest },   { "each kind alone", test_each_kind_alone },
 	{ "two guests", test_two_guests }, { "sources", test_sources },
 	{ "by IP", test_by_ip },	   { "malformed", test_malformed },
-	{ "claims", test_claims },	   { "order", test_order },
+	{ "astray", test_astray },	   { "claims", test_claims },
+	{ "order", test_order },
 };
 
 int main(int argc, char **argv)

@@ -31,8 +31,14 @@ static int claim_tell(struct jt_controller *c, struct jt_helper *h, uint16_t por
 
 int jt_claim(struct jt_controller *c, struct jt_helper *h, uint16_t port, bool taken)
 {
-	int err = h->program.skeleton ? claim_tell(c, h, port, taken) : 0;
+	int err = 0;
 
+	if (taken && h->claimed >= JT_PORTS_OF_HELPER)
+		return -ENOSPC;
+	if (h->program.skeleton)
+		err = claim_tell(c, h, port, taken);
+	h->claimed += taken && !err;
+	h->claimed -= !taken;
 	if (taken && !err)
 		h->ports[port / 64] |= 1ULL << port % 64;
 	if (!taken)

@@ -13,7 +13,8 @@
 
 #define JT_HELPERS_MAX 4096 /* connections, attached or not yet */
 #define JT_HELPERS_OF_GUEST 16
-#define JT_HELPERS_STRANGE 32 /* of one user, not attached yet */
+#define JT_PORTS_OF_HELPER 1024 /* the programs' table of them is shared by all */
+#define JT_HELPERS_STRANGE 32	/* of one user, not attached yet */
 
 struct jt_helper {
 	struct jt_watch watch;		/* its connection */
@@ -39,6 +40,7 @@ struct jt_helper {
 	struct jt_slice_state slice;
 	struct jt_member member;    /* `map': of its trust domain */
 	uint64_t ports[65536 / 64]; /* claimed, by host order */
+	unsigned int claimed;
 	struct jt_attach_message question;
 	size_t have; /* bytes of it */
 };
