@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-# shellcheck disable=SC2154 # what lib.bash sets
+# shellcheck disable=SC2154,SC2034 # what lib.bash sets, and for who loads this
 #
 # What the tests with helpers in guests share besides lib.
 

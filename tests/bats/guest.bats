@@ -109,7 +109,6 @@ refused() {
 	stop in
 	refused 1 "there is no route to 192.0.2.1:1" send 192.0.2.1:1 --count 1
 	refused 1 "no controller answers" send "$(lab_ipv4 b1):1" --call slice --socket "$work/none"
-	refused 1 "is not there yet" status --call map
 	refused 1 "has not answered" ping "$(lab_ipv4 b1):9" --count 1
 	refused 2 "write a port from 1 to 65535" recv 0
 	refused 2 "write ADDR:PORT" send 10.0.0.1

@@ -79,7 +79,7 @@ static const char *open_advice(int err)
 	case -EBUSY:
 		return "another program has the AF_XDP socket of this guest's interface: use another --call";
 	case -EOPNOTSUPP:
-		return "this --call or --rx is not there yet: leave it out";
+		return "this controller does not offer that --call or --rx: leave it out";
 	case -EINVAL:
 		return "an option is not understood: names have up to 15 characters";
 	}
