@@ -10,8 +10,8 @@ path=$build/tests/bench_path
 contest_size=64
 contest_seconds=0.8
 contest_rounds=5
-contest_quick_seconds=0.2
-contest_quick_rounds=2
+contest_quick_seconds=0.4
+contest_quick_rounds=1
 contest_number=0
 
 # NAME SENDER RECEIVER: as bench_path calls them. Without controllers, then with them.
@@ -94,9 +94,9 @@ contest_run() {
 	children=("${controllers[@]}")
 }
 
-# contest_record NAME RECEIVER - of the last run, as an object
+# contest_record NAME RECEIVER ROUND - of the last run, as an object
 contest_record() {
-	jq -nc --arg contestant "$1" --arg receiver "$2" --argjson size "$contest_size" \
+	jq -nc --arg contestant "$1" --arg receiver "$2" --argjson round "$3" --argjson size "$contest_size" \
 		--arg before "$(<"$work/before")" --arg after "$(<"$work/after")" \
 		--argjson controllers "${#controllers[@]}" \
 		--argjson tick "$((1000000000 / $(getconf CLK_TCK)))" \
@@ -120,7 +120,7 @@ contest_record() {
 		  softirqd_ns_per_message: ($softirqd / $n),
 		  softirq_ns_per_message: ($softirq * $tick / $n),
 		  frames_per_message: ($frames / $s.sent), bytes_per_message: ($bytes / $s.sent),
-		  wrong: ($r.altered + $r.reordered) }' >>"$work/contest"
+		  wrong: ($r.altered + $r.reordered), $round }' >>"$work/contest"
 }
 
 contest_all() {
@@ -130,7 +130,7 @@ contest_all() {
 		read -r name sender receiver <<<"$row"
 		progress "round $round of $contest_rounds: $name"
 		if contest_run "$sender" "$receiver" "$contest_seconds"; then
-			contest_record "$name" "$receiver"
+			contest_record "$name" "$receiver" "$round"
 		else
 			progress "$name can't be had here: $(tail -n 1 "$work/send.err")"
 		fi
@@ -180,18 +180,19 @@ contest_table() {
 	printf '\nReceived messages of %s bytes a second; x: in units of sendto; ns of CPU time a message received.\n' "$contest_size"
 	printf 'Behind the first four through Jitney: -plain to recvmmsg() as they, -xdp to a helper with an AF_XDP socket,\n'
 	printf 'the others to a helper with a slice.\n\n'
-	printf '%-12s %10s %6s %6s %6s  %7s %7s %7s %8s %8s %7s  %9s %8s\n' contestant messages/s spread x lost \
-		sender ctl-a ctl-b receiver ksoftirq all frames/s softirq
-	jq -r '(map(select(.contestant == "sendto"))[0].messages_per_s) as $base |
+	printf '%-12s %10s %6s %6s %6s  %7s %7s %7s %8s %8s %7s %6s  %9s %8s\n' contestant messages/s spread x lost \
+		sender ctl-a ctl-b receiver ksoftirq all x frames/s softirq
+	jq -r '(map(select(.contestant == "sendto"))[0] | [.messages_per_s, .cpu_ns_per_message]) as [$base, $cpu] |
 		def ns: if . == null then "-" else round end;
 		.[] | [.contestant, (.messages_per_s | round), "\(.spread * 100 | round)%",
 			(.messages_per_s / $base * 10 | round / 10), "\(.loss * 100 | round)%",
 			(.sender_ns_per_message | ns), (.sending_controller_ns_per_message | ns),
 			(.receiving_controller_ns_per_message | ns), (.receiver_ns_per_message | ns),
-			(.softirqd_ns_per_message | ns), (.cpu_ns_per_message | ns), (.frames_per_s | round),
+			(.softirqd_ns_per_message | ns), (.cpu_ns_per_message | ns),
+			($cpu / .cpu_ns_per_message * 10 | round / 10), (.frames_per_s | round),
 			(.softirq_ns_per_message | ns)] | @tsv' "$results/contest.json" |
-		awk '{ printf "%-12s %10s %6s %6.1f %6s  %7s %7s %7s %8s %8s %7s  %9s %8s\n",
-			$1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13 }'
+		awk '{ printf "%-12s %10s %6s %6.1f %6s  %7s %7s %7s %8s %8s %7s %6.1f  %9s %8s\n",
+			$1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14 }'
 	printf '\nsoftirq is part of the others: it runs in whoever was interrupted or has sent; ticks of the whole machine.\n'
 	jq -r 'map(.wrong) | add | if . == 0 then "No message came altered, twice or out of order."
 		else "\(.) messages came altered or out of order." end' "$results/contest.json"

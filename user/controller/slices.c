@@ -222,9 +222,7 @@ static struct jt_slice_record record_read(const struct jt_slice_state *s, uint64
 	return r;
 }
 
-/*
- * Messages of one template at the tail, up to @left bytes of the ring. Return: how many.
- */
+/* Messages of one template at the tail, up to @left bytes. Return: how many. */
 static unsigned int run_find(struct jt_slice_state *s, uint64_t left, const struct jt_peer *peer,
 			     uint16_t number, struct jt_run_message *run)
 {
@@ -246,10 +244,7 @@ static unsigned int run_find(struct jt_slice_state *s, uint64_t left, const stru
 	return n;
 }
 
-/*
- * Take a run aboard, if one is at the tail and nothing is to be found out about its
- * template. Return: how many messages; their bytes are added to @total.
- */
+/* Take a run aboard, if one is there and all is known. Return: messages; bytes go to @total. */
 static unsigned int run_take(struct jt_controller *c, struct jt_helper *h, uint64_t pending,
 			     uint64_t *total)
 {

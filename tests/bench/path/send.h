@@ -170,6 +170,7 @@ static void sender_init(struct sender *s, const struct options *o)
 static int path_send(const struct options *o)
 {
 	static struct sender s;
+	struct jitney_statistics count = { .size = sizeof(count) };
 	uint64_t number = 0, begin, cpu, end, now;
 	const struct way *w;
 	int err = 0;
@@ -190,7 +191,10 @@ static int path_send(const struct options *o)
 	}
 	if (err)
 		return complain("send", strerror(-err));
-	printf("{\"sent\":%llu,\"seconds\":%.6f,\"cpu_ns\":%llu}\n", (unsigned long long)number,
+	if (s.j)
+		jitney_statistics(s.j, &count);
+	printf("{\"sent\":%llu,\"sent_stack\":%llu,\"seconds\":%.6f,\"cpu_ns\":%llu}\n",
+	       (unsigned long long)number, (unsigned long long)count.sent_stack,
 	       (double)(now - begin) / 1e9,
 	       (unsigned long long)(clock_ns(CLOCK_PROCESS_CPUTIME_ID) - cpu));
 	jitney_close(s.j);
