@@ -156,9 +156,19 @@ JT_NOINLINE long jt_frame_step_tcx(__u32 index, void *walk)
 JT_INLINE __u32 jt_helper_vif(struct jt_uplink *u, bool skb, const struct jt_frame_header *h,
 			      __u32 peer)
 {
-	struct jt_frame_walk w = { .ctx = u->ctx, .pos = u->cursor.offset, .peer = peer };
+	/*
+	 * Verifiers before 6.7 look at one turn of the loop and take what it can't do,
+	 * such as to find a template and a message, for what none can; they must not
+	 * know what it begins with. This word is always zero.
+	 */
+	__u32 id, zero = JT_READ(u->control->unused_settings);
+	struct jt_frame_walk w = { .ctx = u->ctx,
+				   .pos = u->cursor.offset + zero,
+				   .peer = peer,
+				   .guest = zero,
+				   .known = zero,
+				   .messages = zero };
 	struct jt_guest *guest;
-	__u32 id;
 
 	/* Guests know frames by their EtherType. */
 	if (!(u->control->flags & JT_CONTROL_HELPERS) || u->from.family != JT_FAMILY_MAC)

@@ -177,18 +177,18 @@ struct jt_control {
 	__u32 magic;   /* JT_MAGIC once the page may be written to */
 	__u32 version; /* JT_ABI_VERSION */
 	struct jt_geometry geometry;
-	__u32 small;	      /* largest payload carried, bytes */
-	__u32 threshold;      /* extents taken at which the bank counts as full */
-	__u64 latency_ns;     /* no message waits longer in the page */
-	__u64 cycle_start_ns; /* announced: when the running cycle began */
-	__u64 cycle_ns;	      /* announced: its length; 0: no cycle runs */
-	__u64 cycles;	      /* cycles ended since the start */
-	__u32 generation;     /* stepped when peers, guests or addresses change */
-	__u32 flags;	      /* JT_CONTROL_* */
-	__u16 ethertype;      /* be: of frames between machines of one network */
-	__u16 udp_port;	      /* be: of frames between machines a router apart; 0: none */
-	__u32 unused_settings;
-	__u64 mac; /* of the uplink, in memory order; 0: frames for any are taken */
+	__u32 small;	       /* largest payload carried, bytes */
+	__u32 threshold;       /* extents taken at which the bank counts as full */
+	__u64 latency_ns;      /* no message waits longer in the page */
+	__u64 cycle_start_ns;  /* announced: when the running cycle began */
+	__u64 cycle_ns;	       /* announced: its length; 0: no cycle runs */
+	__u64 cycles;	       /* cycles ended since the start */
+	__u32 generation;      /* stepped when peers, guests or addresses change */
+	__u32 flags;	       /* JT_CONTROL_* */
+	__u16 ethertype;       /* be: of frames between machines of one network */
+	__u16 udp_port;	       /* be: of frames between machines a router apart; 0: none */
+	__u32 unused_settings; /* zero */
+	__u64 mac;	       /* of the uplink, in memory order; 0: frames for any are taken */
 	__u64 unused_control[5];
 
 	/* Read by every write; changed a few times a cycle. */
