@@ -154,7 +154,7 @@ is_not_up() {
 	lab 2 1
 	start_pair
 	acquaint
-	load_begin a1 b1 100000 5000
+	load_begin a1 b1 160000 5000 # longer than ten restarts take
 	for i in {1..10}; do
 		side=$([[ $((i % 2)) == 0 ]] && echo b || echo a)
 		# A random moment is the point here.
@@ -167,7 +167,7 @@ is_not_up() {
 	done
 	carries a
 	load_end a1 b1
-	note "lost $(lost a1 b1) of 100000 at 5000/s in five kills of each controller"
+	note "lost $(lost a1 b1) of 160000 at 5000/s in five kills of each controller"
 	leave
 }
 

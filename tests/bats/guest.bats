@@ -211,8 +211,9 @@ aboard() {
 	lab 1 1
 	start_pair
 	wake a1 b1
-	g_ready in b1 recv 7000 --seconds 60 --count 100000
-	g one a1 send "$(lab_ipv4 b1):7000" --count 100000 --rate 25000
+	g_ready in b1 recv 7000 --seconds 60 --count 250000
+	# Ten seconds: restarts must be over before.
+	g one a1 send "$(lab_ipv4 b1):7000" --count 250000 --rate 25000
 	sleep 1
 	stop a
 	sleep 0.5
@@ -223,11 +224,11 @@ aboard() {
 	start_controller a --guest=a1=vif-a1 "$(peer_flags a)" --remote="$(lab_mac b1)=b"
 	finish one 60
 	stop in
-	equal sent "$(say one .sent)" 100000
+	equal sent "$(say one .sent)" 250000
 	equal "attached" "$(say one .attached)" 3
 	equal "altered, twice" "$(say in '"\(.altered) \(.duplicated)"')" "0 0"
 	# Of what a killed controller had in its page nobody knows.
-	between received "$(say in .received)" 97000 100000
+	between received "$(say in .received)" 247000 250000
 	between "in disorder" "$(say in .reordered)" 0 1000
 	aboard one 30000
 }

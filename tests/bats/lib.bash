@@ -308,8 +308,13 @@ caught_up() {
 	kill -USR1 "${pid[$1]}"
 	until_true 5 said_more "$1" "$lines" || return
 	said=$(tail -n 1 "$work/$1.err")
-	[[ $said =~ ([0-9]+)\ packets?\ captured,\ ([0-9]+)\ packets?\ received ]] &&
-		[[ ${BASH_REMATCH[1]} == "${BASH_REMATCH[2]}" ]]
+	[[ $said =~ ([0-9]+)\ packets?\ captured,\ ([0-9]+)\ packets?\ received ]] || return
+	# What came before its filter was in place counts as received, for ever.
+	[[ ${BASH_REMATCH[1]} == "${BASH_REMATCH[2]}" || $said == "$(cat "$work/$1.said" 2>/dev/null)" ]] ||
+		{
+			echo "$said" >"$work/$1.said"
+			return 1
+		}
 }
 
 said_more() {
