@@ -407,6 +407,9 @@ static void controller_stop(struct jt_controller *c)
 	if (c->board.notice)
 		JT_WRITE(c->board.notice->magic, 0);
 	if (c->datapath.page.control) {
+		/* What passes soon overtakes what is aboard: let that be little. */
+		if (c->started_ns)
+			jt_scheduler_flush(c);
 		jt_guests_stop(c); /* from here on everything passes */
 		jt_domains_stop(c);
 		if (c->started_ns)
