@@ -112,7 +112,8 @@ expect() {
 settled() {
 	good_frame | inject
 	echo >>"$work/goods" # often in a pipe, where a variable would not last
-	until_true 5 has_seen "$(goods)" || fail "the good frame was not delivered: $(drops_of a)"
+	# Sixteen thousand new addresses take a controller that leaves others their time some seconds.
+	until_true 20 has_seen "$(goods)" || fail "the good frame was not delivered: $(drops_of a)"
 }
 
 goods() { wc -l <"$work/goods"; }
