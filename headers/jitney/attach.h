@@ -47,7 +47,7 @@ JT_ASSERT(JT_ARRAY_SIZE(jt_attach_call_names) == JT_CALL_COUNT, "a name for ever
 #endif
 
 /* How messages reach it: its slice, or an AF_XDP socket whose UMEM lies in it. */
-enum jt_attach_receive { JT_RECEIVE_NONE, JT_RECEIVE_SLICE, JT_RECEIVE_XDP, JT_RECEIVE_COUNT };
+enum jt_attach_receive { JT_RECEIVE_SLICE = 1, JT_RECEIVE_XDP = 2 };
 
 enum jt_attach_fd {
 	JT_FD_SLICE,	/* memfd, mapped shared: struct jt_slice */
