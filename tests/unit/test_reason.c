@@ -54,7 +54,7 @@ static void test_order_is_abi(void **state)
 		"slice_full",	    "frame_counts",   "frame_peers",	"frame_large",
 		"lost_no_peer",	    "lost_peer_down", "lost_page_full", "lost_contended",
 		"lost_stale",	    "lost_no_room",   "lost_taken",	"domain_bad",
-		"frame_astray",
+		"frame_astray",	    "slice_left",
 	};
 	size_t i;
 

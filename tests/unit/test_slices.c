@@ -67,6 +67,30 @@ static void test_full_page_leaves_messages_in_the_slice(void **state)
 	assert_false(helper.cut);
 	assert_int_equal(aboard(), helper.slice.sent);
 	assert_true(helper.slice.sent < n);
+	assert_int_equal(jt_slice_left(&helper.slice), n - helper.slice.sent);
+}
+
+/* What an enemy has left is counted as far as it makes sense, and no further. */
+static void test_left_by_an_enemy(void **state)
+{
+	struct jt_template t = template_good();
+	__u64 sense;
+
+	(void)state;
+	put_template(0, &t);
+	put(JT_SLICE_MESSAGE, 0, "1", 1);
+	put(JT_SLICE_MESSAGE, 0, "2", 1);
+	sense = head;
+	assert_int_equal(jt_slice_left(&helper.slice), 2);
+	put(JT_SLICE_MESSAGE, 0, "12345678", 8);
+	JT_WRITE(helper.slice.header->send_head, sense + 8);
+	assert_int_equal(jt_slice_left(&helper.slice), 2);
+	JT_WRITE(helper.slice.header->send_head, sense + 1);
+	assert_int_equal(jt_slice_left(&helper.slice), 0);
+	JT_WRITE(helper.slice.header->send_head, RING + 8);
+	assert_int_equal(jt_slice_left(&helper.slice), 0);
+	JT_WRITE(helper.slice.header->send_head, (__u64)-8);
+	assert_int_equal(jt_slice_left(&helper.slice), 0);
 }
 
 /* --- one message of its template, and what becomes of it ------------------------------ */
@@ -244,6 +268,7 @@ int main(void)
 		TEST(test_messages_go_aboard),
 		TEST(test_ring_wraps),
 		TEST(test_full_page_leaves_messages_in_the_slice),
+		TEST(test_left_by_an_enemy),
 		TEST(test_foreign_mac),
 		TEST(test_foreign_address),
 		TEST(test_destination_behind_no_peer),

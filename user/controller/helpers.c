@@ -245,7 +245,7 @@ static bool sound(const struct jt_attach_message *m)
 
 /*
  * Who was killed had published what lies in its slice: it leaves all the same. If
- * the page is full and no bank comes back soon, the rest of it is lost.
+ * the page is full and no bank comes back soon, the rest of it is lost and counted.
  */
 static void take_rest(struct jt_controller *c, struct jt_helper *h)
 {
@@ -257,6 +257,8 @@ static void take_rest(struct jt_controller *c, struct jt_helper *h)
 	jt_scheduler_rung(c);
 	for (i = 0; i < REST_TRIES && !h->cut && JT_READ(s->header->send_head) != s->send_tail; i++)
 		jt_scheduler_flush(c);
+	__sync_fetch_and_add(&c->datapath.guests[h->guest].reasons[JT_REASON_SLICE_LEFT],
+			     jt_slice_left(s));
 }
 
 static void helper_ready(struct jt_controller *c, struct jt_watch *w, uint32_t events)

@@ -428,6 +428,24 @@ bool jt_slices_pending(struct jt_controller *c)
 	return false;
 }
 
+uint64_t jt_slice_left(const struct jt_slice_state *s)
+{
+	uint64_t tail = s->send_tail, left = JT_READ(s->header->send_head) - tail, n = 0, at, span;
+	struct jt_slice_record r;
+
+	if (left > s->send_size || left % JT_SLICE_ALIGN)
+		return 0;
+	for (; left; tail += span, left -= span) {
+		at = tail & (s->send_size - 1);
+		r = record_read(s, at);
+		span = r.kind == JT_SLICE_SKIP ? s->send_size - at : jt_slice_span(r.length);
+		if (span > left || span > s->send_size - at)
+			break;
+		n += r.kind == JT_SLICE_MESSAGE;
+	}
+	return n;
+}
+
 void jt_slices_wake(struct jt_controller *c)
 {
 	struct jt_helper *h;

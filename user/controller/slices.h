@@ -54,6 +54,8 @@ void jt_slices_collect(struct jt_controller *c);
 bool jt_slice_collect(struct jt_controller *c, struct jt_helper *h);
 /* True if a helper has written what was not taken. */
 bool jt_slices_pending(struct jt_controller *c);
+/* Messages that were published and not taken, as far as the ring makes sense. */
+uint64_t jt_slice_left(const struct jt_slice_state *s);
 /* Wake writers that wait for room or for the next cycle. */
 void jt_slices_wake(struct jt_controller *c);
 
