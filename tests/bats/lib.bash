@@ -195,25 +195,40 @@ ready_or_dead() {
 	grep -q '^jitneyd: ready' "$work/$1.err" || ! alive "$1"
 }
 
-start_jitneyd() {
+# is_ready SIDE - wait until it is, or fail
+is_ready() {
 	local side=$1
-	shift
-	start "$side" "$side" "${JITNEYD:-$bin/jitneyd}" "$@"
 	until_true 20 ready_or_dead "$side" || true
 	alive "$side" || fail "jitneyd of $side has ended: $(<"$work/$side.err")" || return
 	grep -q '^jitneyd: ready' "$work/$side.err" || fail "jitneyd of $side is not ready: $(<"$work/$side.err")"
+}
+
+begin_jitneyd() {
+	local side=$1
+	shift
+	start "$side" "$side" "${JITNEYD:-$bin/jitneyd}" "$@"
+}
+
+start_jitneyd() {
+	begin_jitneyd "$@"
+	is_ready "$1"
 }
 
 cpu_of() {
 	[[ $1 == a ]] && echo 0 || echo $(($(nproc) - 1))
 }
 
-start_controller() {
+begin_controller() {
 	local side=$1
 	shift
 	# Two that never sleep would starve each other on one CPU.
-	start_jitneyd "$side" --name="$side" --uplink=uplink --socket="$work/$side.sock" \
+	begin_jitneyd "$side" --name="$side" --uplink=uplink --socket="$work/$side.sock" \
 		--pin="$pins/$side" --cpu="$(cpu_of "$side")" "$@"
+}
+
+start_controller() {
+	begin_controller "$@"
+	is_ready "$1"
 }
 
 start_pair() {
@@ -222,9 +237,11 @@ start_pair() {
 		count=$guests_a far=$guests_b
 		[[ $side == a ]] || count=$guests_b far=$guests_a
 		# shellcheck disable=SC2046 # a flag a line
-		start_controller "$side" $(guest_flags "$side" "$count") $(peer_flags "$side") \
+		begin_controller "$side" $(guest_flags "$side" "$count") $(peer_flags "$side") \
 			$(remote_flags "$side" "$far") "$@"
 	done
+	# Most of a start is the verifier's work: on a CPU each.
+	is_ready a && is_ready b
 }
 
 ask() {
