@@ -156,7 +156,8 @@ void jitney_disconnect(struct jitney_flow *flow);
  *
  * The data is copied. Waits for room unless the handle is JITNEY_NONBLOCK.
  *
- * Return: 0; -EAGAIN: no room now; -EMSGSIZE; or what the UDP socket says.
+ * Return: 0; -EAGAIN: no room now, jitney_fd() tells when there may be; -EMSGSIZE;
+ * or what the UDP socket says.
  */
 int jitney_send(struct jitney_flow *flow, const void *data, size_t length, int flags);
 
@@ -190,6 +191,10 @@ ssize_t jitney_receive_copy(struct jitney *j, void *data, size_t size, struct ji
  * A descriptor for poll, select or epoll: readable when jitney_receive() has
  * something to do, which is not always a message. Level triggered, provided that
  * jitney_receive() was called until it returned -EAGAIN or 0. Owned by the handle.
+ *
+ * Behind an -EAGAIN (or a count that is less than all) of a call that sends it is
+ * readable, too, when there may be room again. It stays so until the next call that
+ * sends, or jitney_flush() where there is nothing to be sent any more.
  */
 int jitney_fd(struct jitney *j);
 

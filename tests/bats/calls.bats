@@ -104,3 +104,29 @@ many() {
 	done
 	stop a && stop b
 }
+
+# A program with a loop of its own does not look again and again whether there is room:
+# there is none while the controller does not run. xdp needs none of the controller;
+# tests/unit has what its socket says.
+@test "calls: a sender that does not wait is told when there is room" {
+	local call i
+	lab 2 1
+	start_pair "$trusted"
+	acquaint a1 b1
+	for call in slice map; do
+		receive "from-$call" b1 --flows 1 --tolerant
+		speak "by-$call" a1 "$call" -d "$(lab_ipv4 b1):7000" --nonblock --warm 20 --sendmmsg 32 \
+			-n 1000000000 --blind
+		for i in {1..10}; do
+			sleep 0.05
+			kill -STOP "${pid[a]}"
+			sleep 0.1 # it counts as alive for half a second
+			kill -CONT "${pid[a]}"
+		done
+		stop "by-$call" || fail "$call: $(<"$work/by-$call.err")"
+		between "$call: times that there was no room" "$(report "by-$call" .helper.refused)" 5 20000
+		by_call "by-$call" 90
+		stop "from-$call" || true
+	done
+	stop a && stop b
+}

@@ -32,6 +32,7 @@ enum option_key {
 	KEY_RX,
 	KEY_SOCKET,
 	KEY_WARM,
+	KEY_NONBLOCK,
 };
 
 static const struct argp_option table[] = {
@@ -71,6 +72,7 @@ static const struct argp_option table[] = {
 	{ "seconds", KEY_SECONDS, "S", 0, "end after S seconds", 3 },
 	{ "call", KEY_CALL, "CALL", 0, "libjitney instead of sockets: how messages leave", 3 },
 	{ "rx", KEY_RX, "RX", 0, "the same: how they arrive", 3 },
+	{ "nonblock", KEY_NONBLOCK, NULL, 0, "the same: who finds no room waits with poll()", 3 },
 	{ "socket", KEY_SOCKET, "PATH", 0, "of the controller, for libjitney", 3 },
 	{ "timeout", KEY_TIMEOUT, "S", 0, "give up after S seconds of silence (default 30)", 3 },
 	{ 0 },
@@ -259,6 +261,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case KEY_BLIND:
 		o->blind = true;
+		return 0;
+	case KEY_NONBLOCK:
+		o->nonblock = true;
 		return 0;
 	}
 	return parse_shape(key, arg, state, o);

@@ -128,6 +128,75 @@ static void test_ring_fills(void **state)
 	handle_close(&h);
 }
 
+static bool readable(struct jitney *j)
+{
+	struct pollfd p = { .fd = jitney_fd(j), .events = POLLIN };
+
+	return poll(&p, 1, 0) == 1;
+}
+
+/* Who was told -EAGAIN hears of room, and of it only until the next call that sends. */
+static void test_room_is_told(void **state)
+{
+	uint8_t payload[100] = { 0 };
+	struct handle h;
+
+	(void)state;
+	handle_open(&h, JT_SLICE_RING_MIN, JITNEY_NONBLOCK);
+	eventfd_write(h.j->fds[JT_FD_CYCLE], 1);
+	assert_false(readable(h.j)); /* nobody waits */
+	while (!jitney_send(h.flow, payload, sizeof(payload), 0))
+		;
+	assert_true(readable(h.j)); /* a word from before: no harm, it looks once more */
+	assert_int_equal(jitney_send(h.flow, payload, sizeof(payload), 0), -EAGAIN);
+	assert_int_equal(h.j->share.slice->send_waiting, 1);
+	assert_false(readable(h.j));
+	h.tail = h.j->head;
+	ring_give_back(&h);
+	assert_false(readable(h.j)); /* it is the controller's word that counts */
+	assert_int_equal(jt_cas(&h.j->share.slice->send_waiting, 1, 0), 1);
+	eventfd_write(h.j->fds[JT_FD_CYCLE], 1);
+	assert_true(readable(h.j));
+	assert_true(readable(h.j));
+	assert_int_equal(jitney_send(h.flow, payload, sizeof(payload), 0), 0);
+	assert_false(readable(h.j));
+	assert_int_equal(h.j->share.slice->send_waiting, 0);
+	while (!jitney_send(h.flow, payload, sizeof(payload), 0))
+		;
+	eventfd_write(h.j->fds[JT_FD_CYCLE], 1);
+	assert_true(readable(h.j));
+	h.j->call = &jt_call_stack; /* nobody would answer a flush */
+	jitney_flush(h.j);	    /* it has thought better of it */
+	h.j->call = &jt_call_slice;
+	assert_false(readable(h.j));
+	handle_close(&h);
+}
+
+/* A long write waits for the next cycle, once, and is told when that begins. */
+static void test_postponed(void **state)
+{
+	const struct iovec two[] = { { "1", 1 }, { "2", 1 } };
+	struct handle h;
+
+	(void)state;
+	handle_open(&h, JT_SLICE_RING_MIN, JITNEY_NONBLOCK);
+	h.j->mean_ns = 1000000000;
+	assert_int_equal(jitney_send_many(h.flow, two, 2, 0), 2); /* no cycle runs */
+	h.j->mean_ns = 1000000000;
+	h.notice->cycle_start_ns = jt_env_now();
+	h.notice->cycle_ns = 1000000000;
+	assert_int_equal(jitney_send_many(h.flow, two, 2, 0), -EAGAIN);
+	assert_int_equal(h.j->share.slice->send_waiting, 1);
+	assert_false(readable(h.j));
+	eventfd_write(h.j->fds[JT_FD_CYCLE], 1);
+	assert_true(readable(h.j));
+	assert_int_equal(jitney_send_many(h.flow, two, 2, 0), 2); /* once a cycle */
+	assert_false(readable(h.j));
+	assert_int_equal(h.j->share.slice->postponed, 1);
+	assert_int_equal(h.j->statistics.postponed, 1);
+	handle_close(&h);
+}
+
 static uint64_t rings(struct handle *h)
 {
 	uint64_t n;
@@ -342,13 +411,6 @@ static void test_leftover(void **state)
 	handle_close(&h);
 }
 
-static bool readable(struct jitney *j)
-{
-	struct pollfd p = { .fd = jitney_fd(j), .events = POLLIN };
-
-	return poll(&p, 1, 0) == 1;
-}
-
 /* The descriptor is readable while there is something, from sockets and from a slice. */
 static void test_fd(void **state)
 {
@@ -399,11 +461,12 @@ static void test_fd(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_checksum),   cmocka_unit_test(test_ring_wraps),
-		cmocka_unit_test(test_ring_fills), cmocka_unit_test(test_doorbell),
-		cmocka_unit_test(test_many_flows), cmocka_unit_test(test_ways),
-		cmocka_unit_test(test_receive),	   cmocka_unit_test(test_receive_nonsense),
-		cmocka_unit_test(test_leftover),   cmocka_unit_test(test_fd),
+		cmocka_unit_test(test_checksum),     cmocka_unit_test(test_ring_wraps),
+		cmocka_unit_test(test_ring_fills),   cmocka_unit_test(test_doorbell),
+		cmocka_unit_test(test_many_flows),   cmocka_unit_test(test_ways),
+		cmocka_unit_test(test_receive),	     cmocka_unit_test(test_receive_nonsense),
+		cmocka_unit_test(test_leftover),     cmocka_unit_test(test_fd),
+		cmocka_unit_test(test_room_is_told), cmocka_unit_test(test_postponed),
 	};
 
 	return RUN(tests);

@@ -122,7 +122,7 @@ static void sleep_until_rung(struct jt_controller *c)
 	for (i = 0; i < c->page_count; i++)
 		__atomic_store_n(&c->pages[i]->page->control->asleep, 1, __ATOMIC_SEQ_CST);
 	__atomic_store_n(&c->board.notice->asleep, 1, __ATOMIC_SEQ_CST);
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	jt_slices_wake(c); /* there is no next cycle to wait for */
 	aboard = jt_slices_pending(c);
 	for (i = 0; i < c->page_count; i++)
 		aboard |= !jt_transmit_empty(c->pages[i]) &&

@@ -75,6 +75,15 @@ static int wait_cycle(struct jitney *j, uint64_t ns)
 	return -EPIPE;
 }
 
+/* The handle does not wait: jitney_fd() will tell. */
+static int refuse(struct jitney *j)
+{
+	if (jt_attach_lost(j))
+		return -EPIPE;
+	jt_room_want_cycle(j);
+	return -EAGAIN;
+}
+
 static bool has_room(struct jitney *j, uint64_t span)
 {
 	__u64 gap;
@@ -103,7 +112,7 @@ int jt_slice_wait(struct jitney *j, uint64_t span)
 	if (j->rung != j->head)
 		jt_ring_doorbell(j);
 	if (j->flags & JITNEY_NONBLOCK)
-		return jt_attach_lost(j) ? -EPIPE : -EAGAIN;
+		return refuse(j);
 	err = wait_cycle(j, WAIT_NS);
 	if (err)
 		return err;
@@ -125,9 +134,29 @@ int jt_page_wait(struct jitney *j)
 	JT_WRITE(j->share.slice->send_waiting, 1);
 	jt_ring_doorbell(j);
 	if (j->flags & JITNEY_NONBLOCK)
-		return jt_attach_lost(j) ? -EPIPE : -EAGAIN;
+		return refuse(j);
 	err = wait_cycle(j, WAIT_NS);
 	return err ? err : jt_alive(j, jt_now_coarse()) ? 0 : -EPIPE;
+}
+
+static bool cycle_runs(const struct jt_notice *n, uint64_t start)
+{
+	return JT_READ(n->cycle_start_ns) == start && JT_READ(n->cycle_ns);
+}
+
+/*
+ * A handle that does not wait is told when the next cycle begins, or when there is
+ * none: who looks behind its word, or hears the controller's, has not missed it.
+ */
+static int postpone_refuse(struct jitney *j, uint64_t start)
+{
+	int err = refuse(j);
+
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	if (err != -EAGAIN || cycle_runs(j->notice, start))
+		return err;
+	jt_room_done(j);
+	return 0;
 }
 
 /*
@@ -154,11 +183,10 @@ int jt_postpone(struct jitney *j, unsigned int count)
 	j->postponed_cycle = start;
 	j->statistics.postponed++;
 	JT_WRITE(j->share.slice->postponed, j->share.slice->postponed + 1);
-	if (j->flags & JITNEY_NONBLOCK)
-		return -EAGAIN;
 	do {
-		err = wait_cycle(j, end - now);
+		err = j->flags & JITNEY_NONBLOCK ? postpone_refuse(j, start) :
+						   wait_cycle(j, end - now);
 		now = jt_env_now();
-	} while (!err && now < end && JT_READ(n->cycle_start_ns) == start);
+	} while (!err && now < end && cycle_runs(n, start));
 	return err == -EPIPE ? 0 : err;
 }

@@ -149,6 +149,7 @@ struct jitney {
 	struct jt_share old; /* of a controller that is gone */
 	bool armed;	     /* receive_waiting is set */
 	int epoll;
+	int room_fd; /* in there, for who was told -EAGAIN: see room.c; -1: nobody was */
 	struct jt_sockets *sockets;
 	struct jt_raw *raw;
 	struct jt_inbox *inbox;
@@ -231,6 +232,14 @@ int jt_slice_wait(struct jitney *j, uint64_t span);
 void jt_ring_doorbell(struct jitney *j);
 int jt_page_wait(struct jitney *j);
 int jt_postpone(struct jitney *j, unsigned int count);
+
+/*
+ * room.c: who was told -EAGAIN waits for @events of @fd, or for the controller's
+ * word. jt_room_done(): behind that, and before @fd is closed.
+ */
+void jt_room_want(struct jitney *j, int fd, uint32_t events);
+void jt_room_want_cycle(struct jitney *j);
+void jt_room_done(struct jitney *j);
 
 /* leftover.c: what a controller did not take goes the kernel's way. */
 void jt_slice_leftover(struct jitney *j);

@@ -133,6 +133,7 @@ static struct jitney *handle_new(void)
 		j->fds[i] = -1;
 	j->connection = -1;
 	j->epoll = -1;
+	j->room_fd = -1;
 	j->netlink = -1;
 	jt_notice_forget(j);
 	j->call = &jt_call_stack;
@@ -245,7 +246,7 @@ void jt_port_release(struct jitney *j, struct jt_port *port)
 {
 	struct jt_attach_message m = { .u.port.port = jt_htons(port->number) };
 
-	if (j->receive == JITNEY_RECEIVE_SLICE)
+	if (j->receive == JITNEY_RECEIVE_SLICE || j->receive == JITNEY_RECEIVE_XDP)
 		jt_attach_ask(j, JT_ATTACH_RELEASE, &m);
 	jt_port_close(j, port);
 	if (j->raw)
@@ -264,6 +265,7 @@ int jitney_fd(struct jitney *j)
 
 int jitney_flush(struct jitney *j)
 {
+	jt_room_done(j);
 	return j->call->flush ? j->call->flush(j) : 0;
 }
 

@@ -163,6 +163,8 @@ int jitney_send(struct jitney_flow *flow, const void *data, size_t length, int f
 	uint64_t now = jt_now_coarse();
 	int n;
 
+	if (flow->j->room_fd >= 0)
+		jt_room_done(flow->j);
 	if (now >= flow->j->upkeep_ns)
 		jt_upkeep(flow->j, now);
 	n = send_run(flow, &message, 1, goes_aboard(flow, length, now), flags);
@@ -198,6 +200,8 @@ int jitney_send_many(struct jitney_flow *flow, const struct iovec *messages, uns
 	bool way, next;
 	int n = 0;
 
+	if (j->room_fd >= 0)
+		jt_room_done(j);
 	if (now >= j->upkeep_ns)
 		jt_upkeep(j, now);
 	if (!count)

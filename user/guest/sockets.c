@@ -133,6 +133,8 @@ void jt_port_close(struct jitney *j, struct jt_port *port)
 	for (at = &j->ports; *at != port; at = &(*at)->next)
 		;
 	*at = port->next;
+	if (j->room_fd == port->fd)
+		jt_room_done(j);
 	close(port->fd);
 	free(port);
 }
@@ -172,8 +174,12 @@ int jt_socket_send(struct jitney_flow *flow, const struct iovec *messages, unsig
 		n = sendmsg(flow->port->fd, &headers[0].msg_hdr, flags) < 0 ? -1 : 1;
 	else
 		n = sendmmsg(flow->port->fd, headers, count, flags);
-	if (n < 0)
-		return -errno;
+	if (n < 0) {
+		n = -errno;
+		if (n == -EAGAIN && flags)
+			jt_room_want(j, flow->port->fd, EPOLLOUT);
+		return n;
+	}
 	j->statistics.sent_stack += (unsigned int)n;
 	return n;
 }

@@ -184,6 +184,7 @@ static void retry_later(struct jitney *j, uint64_t now)
 
 static void unattach(struct jitney *j)
 {
+	jt_room_done(j);
 	unwatch(j, j->fds[JT_FD_RECEIVE]);
 	unwatch(j, j->connection);
 	unwatch(j, j->fds[JT_FD_SOCKET]);

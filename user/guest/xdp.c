@@ -14,6 +14,7 @@
 #include <linux/if_xdp.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <sys/epoll.h>
 
 #include <jitney/walk.h>
 #include "checksum.h"
@@ -132,8 +133,10 @@ static int frame_open(struct jitney *j, struct frame *f, uint32_t peer)
 	if (!x->free_count)
 		kick(x);
 	while (!x->free_count) {
-		if (j->flags & JITNEY_NONBLOCK)
+		if (j->flags & JITNEY_NONBLOCK) {
+			jt_room_want(j, x->xsk->fd, EPOLLOUT);
 			return -EAGAIN;
+		}
 		if (poll(&p, 1, WAIT_MS) < 0 && errno != EINTR)
 			return -errno;
 		if (p.revents & (POLLERR | POLLHUP))

@@ -121,7 +121,7 @@ static int control_send(struct sender *s, struct flow_out *f, enum control_op op
 	struct sockaddr *to = s->o->connect ? NULL : (struct sockaddr *)&f->dest;
 
 	c.seal = control_seal(&c);
-	while ((f->way ? helper_send(f->way, &part, 1) :
+	while ((f->way ? helper_send(s->j, f->way, &part, 1) :
 			 sendto(f->fd, &c, sizeof(c), 0, to, to ? sizeof(f->dest) : 0)) < 0)
 		if (!send_again(s))
 			return -errno;

@@ -5,14 +5,21 @@
 
 #include <errno.h>
 #include <jitney/jitney.h>
+#include <poll.h>
 
 #include "options.h"
 
+#define ROOM_MS 5000
+
+static uint64_t helper_refused; /* sends that found no room, of a handle that does not wait */
+
 static int helper_open(const struct options *o, struct jitney **out)
 {
-	struct jitney_options options = {
-		.size = sizeof(options), .socket = o->socket, .call = o->call, .receive = o->receive
-	};
+	struct jitney_options options = { .size = sizeof(options),
+					  .socket = o->socket,
+					  .call = o->call,
+					  .receive = o->receive,
+					  .flags = o->nonblock ? JITNEY_NONBLOCK : 0 };
 	int err = jitney_open(out, &options);
 
 	if (err)
@@ -47,11 +54,27 @@ static int helper_connect(struct jitney *j, const struct options *o, uint16_t po
 	return jitney_connect(j, port, (struct sockaddr *)&address, length, &options, out);
 }
 
-/* As sendmmsg(): how many, or -1 and errno. */
-static inline int helper_send(struct jitney_flow *flow, const struct iovec *parts, uint32_t n)
+/* Until there may be room. What else has come is an answer that --blind does without. */
+static inline int helper_wait(struct jitney *j)
 {
-	int sent = jitney_send_many(flow, parts, n, 0);
+	struct pollfd room = { .fd = jitney_fd(j), .events = POLLIN };
+	struct jitney_message answers[16];
 
+	helper_refused++;
+	while (jitney_receive(j, answers, 16, 0) > 0)
+		;
+	return poll(&room, 1, ROOM_MS) ? -EAGAIN : -ETIMEDOUT;
+}
+
+/* As sendmmsg(): how many, or -1 and errno. */
+static inline int helper_send(struct jitney *j, struct jitney_flow *flow, const struct iovec *parts,
+			      uint32_t n)
+{
+	int sent;
+
+	do
+		sent = jitney_send_many(flow, parts, n, 0);
+	while (sent == -EAGAIN && (sent = helper_wait(j)) == -EAGAIN);
 	errno = sent < 0 ? -sent : 0;
 	return sent < 0 ? -1 : sent;
 }
@@ -78,11 +101,12 @@ static inline void helper_report(struct jitney *j)
 		return;
 	jitney_statistics(j, &s);
 	printf("\"helper\":{\"call\":\"%s\",\"rx\":\"%s\",\"sent\":%llu,\"sent_stack\":%llu,"
-	       "\"received\":%llu,\"received_stack\":%llu,\"lost\":%llu,\"attached\":%llu},",
+	       "\"received\":%llu,\"received_stack\":%llu,\"lost\":%llu,\"attached\":%llu,"
+	       "\"refused\":%llu},",
 	       jitney_call_name(s.call), jitney_receive_name(s.receive), (unsigned long long)s.sent,
 	       (unsigned long long)s.sent_stack, (unsigned long long)s.received,
 	       (unsigned long long)s.received_stack, (unsigned long long)s.lost,
-	       (unsigned long long)s.attached);
+	       (unsigned long long)s.attached, (unsigned long long)helper_refused);
 }
 
 #endif

@@ -45,7 +45,8 @@ struct options {
 	bool gro;
 	uint64_t trace; /* say so much of what was not as expected */
 	/* both */
-	bool helper; /* through libjitney: the three below */
+	bool helper; /* through libjitney: the four below */
+	bool nonblock;
 	const char *socket;
 	enum jitney_call call;
 	enum jitney_receive receive;

@@ -75,7 +75,7 @@ static int batch_send(struct sender *s, struct flow_out *f, uint32_t n)
 		s->bytes += s->parts[i].iov_len;
 	}
 	while (done < n) {
-		sent = f->way ? helper_send(f->way, s->parts + done, n - done) :
+		sent = f->way ? helper_send(s->j, f->way, s->parts + done, n - done) :
 		       n == 1 ? (sendmsg(f->fd, &s->headers[0].msg_hdr, 0) < 0 ? -1 : 1) :
 				sendmmsg(f->fd, s->headers + done, n - done, 0);
 		if (sent < 0 && !send_again(s))
