@@ -195,8 +195,8 @@ ready_or_dead() {
 	grep -q '^jitneyd: ready' "$work/$1.err" || ! alive "$1"
 }
 
-# is_ready SIDE - wait until it is, or fail
-is_ready() {
+# started SIDE - wait until it is ready, or fail
+started() {
 	local side=$1
 	until_true 20 ready_or_dead "$side" || true
 	alive "$side" || fail "jitneyd of $side has ended: $(<"$work/$side.err")" || return
@@ -211,7 +211,7 @@ begin_jitneyd() {
 
 start_jitneyd() {
 	begin_jitneyd "$@"
-	is_ready "$1"
+	started "$1"
 }
 
 cpu_of() {
@@ -228,7 +228,7 @@ begin_controller() {
 
 start_controller() {
 	begin_controller "$@"
-	is_ready "$1"
+	started "$1"
 }
 
 start_pair() {
@@ -241,7 +241,7 @@ start_pair() {
 			$(remote_flags "$side" "$far") "$@"
 	done
 	# Most of a start is the verifier's work: on a CPU each.
-	is_ready a && is_ready b
+	started a && started b
 }
 
 ask() {
