@@ -226,6 +226,9 @@ build/tests/jt-traffic build/tests/jt-lives: build/lib/libjitney.a
 build/tests/test_slices build/tests/test_enemy: $(filter-out %/main.o,$(JITNEYD_C:%.c=build/asan/obj/%.o)) \
 	build/asan/obj/common.a
 
+build/tests/test_deliver: build/asan/obj/user/controller/deliver.o
+build/tests/test_deliver: TEST_LIBS += -Wl,--wrap=sendmsg,--wrap=sendmmsg
+
 # The library from the inside.
 build/tests/test_slice build/tests/test_template: $(LIBJITNEY_C:%.c=build/asan/obj/%.o)
 build/tests/test_threads_slice: $(LIBJITNEY_C:%.c=build/tsan/obj/%.o)
