@@ -72,15 +72,29 @@ void jt_places_forget(struct jt_controller *c, enum jt_place_kind kind, uint32_t
 		jt_places_changed(c);
 }
 
+/* What guests have taught so far. */
+static uint64_t learned(const struct jt_controller *c)
+{
+	uint64_t sum = 0;
+	uint32_t i;
+
+	for (i = 0; i < c->guest_limit; i++)
+		sum += JT_READ(c->datapath.guests[i].learned);
+	return sum;
+}
+
 void jt_places_expire(struct jt_controller *c, uint64_t now)
 {
 	int map = c->datapath.maps[JT_MAP_addresses];
 	const struct jt_index_entry *e;
+	uint64_t taught = learned(c);
 	bool any = false;
 	size_t i;
 
-	/* What a program has added may have found no room in the ring of events. */
-	c->index.stale = true;
+	/* The event of an address may have found no room in its ring. */
+	if (taught != c->taught)
+		c->index.stale = true;
+	c->taught = taught;
 	if (jt_index_refresh(&c->index, map))
 		return;
 	for (i = 0; i < c->index.count; i++) {
