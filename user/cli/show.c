@@ -35,11 +35,13 @@ static void print_frames(const json_t *status)
 
 static void print_uplink(const json_t *uplink)
 {
-	LINE("uplink", "%s (%s), %s, %s, %s, queue %" PRId64 ", MTU %s",
+	size_t queues = json_array_size(json_object_get(uplink, "queues"));
+
+	LINE("uplink", "%s (%s), %s, %s, %s, %zu queue%s, MTU %s",
 	     jt_get_text(uplink, "interface"), jt_get_text(uplink, "mac"),
 	     jt_get_true(uplink, "up") ? "up" : "DOWN", jt_get_text(uplink, "attach"),
 	     jt_get_true(uplink, "zerocopy") ? "zero-copy" : "copy mode",
-	     jt_get_int(uplink, "queue"), JT_NUMBER(jt_get_int(uplink, "mtu")));
+	     queues, queues == 1 ? "" : "s", JT_NUMBER(jt_get_int(uplink, "mtu")));
 }
 
 static void print_page_settings(const json_t *page)
