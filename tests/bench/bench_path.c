@@ -3,8 +3,7 @@
  * Sender and receiver for the comparison in scripts/bench: one kind of message, and
  * one loop around it, for every way that it can take.
  */
-#include <getopt.h>
-
+#include "path/options.h"
 #include "path/receive.h"
 
 static void usage(void)
@@ -21,42 +20,6 @@ static void usage(void)
 	     "  --size N          bytes of a message: 16 to 1024 (64)\n"
 	     "  --seconds S       send: for so long (1)\n"
 	     "  --socket PATH     the controller's");
-}
-
-static bool options_read(int argc, char **argv, struct options *o)
-{
-	static const struct option table[] = {
-		{ "dest", required_argument, NULL, 'd' },
-		{ "mac", required_argument, NULL, 'm' },
-		{ "port", required_argument, NULL, 'p' },
-		{ "run", required_argument, NULL, 'r' },
-		{ "size", required_argument, NULL, 's' },
-		{ "seconds", required_argument, NULL, 't' },
-		{ "socket", required_argument, NULL, 'c' },
-		{ 0 },
-	};
-	int key;
-
-	while ((key = getopt_long(argc, argv, "", table, NULL)) != -1) {
-		if (key == 'd')
-			o->dest = optarg;
-		else if (key == 'm')
-			o->mac = optarg;
-		else if (key == 'p')
-			o->port = (uint16_t)strtoul(optarg, NULL, 10);
-		else if (key == 'r')
-			o->run = strtoul(optarg, NULL, 10) & 0xffffff;
-		else if (key == 's')
-			o->size = strtoul(optarg, NULL, 10);
-		else if (key == 't')
-			o->seconds = strtod(optarg, NULL);
-		else if (key == 'c')
-			o->socket = optarg;
-		else
-			return false;
-	}
-	return optind == argc - 2 && o->size >= MESSAGE_MIN && o->size <= MESSAGE_MAX &&
-	       o->seconds > 0;
 }
 
 int main(int argc, char **argv)

@@ -7,6 +7,7 @@
 #ifndef BENCH_PATH_MESSAGE_H
 #define BENCH_PATH_MESSAGE_H
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -82,7 +83,7 @@ static void tally_time(struct tally *t)
 
 static int complain(const char *what, const char *why)
 {
-	fprintf(stderr, "bench_path: failed to %s: %s\n", what, why);
+	fprintf(stderr, "%s: failed to %s: %s\n", program_invocation_short_name, what, why);
 	return 1;
 }
 

@@ -3,7 +3,6 @@
 #ifndef BENCH_PATH_SEND_H
 #define BENCH_PATH_SEND_H
 
-#include <netinet/in.h>
 #include <netinet/udp.h>
 
 #include <jitney/jitney.h>
@@ -23,19 +22,6 @@ struct sender {
 	struct jitney_flow *flow;
 	struct xsk xsk;
 };
-
-static int dest_read(const char *text, struct sockaddr_in *out)
-{
-	char host[INET_ADDRSTRLEN] = "";
-	unsigned int port = 0;
-
-	*out = (struct sockaddr_in){ .sin_family = AF_INET };
-	if (!text || sscanf(text, "%15[0-9.]:%u", host, &port) != 2 || !port || port > 65535 ||
-	    inet_pton(AF_INET, host, &out->sin_addr) != 1)
-		return complain("read the destination", "it is ADDR:PORT, such as 10.0.0.1:7000");
-	out->sin_port = htons((uint16_t)port);
-	return 0;
-}
 
 /* Connected: what is fastest for the kernel. */
 static int udp_open(struct sender *s)
