@@ -30,7 +30,7 @@ int main(int argc, char **argv)
 		usage();
 		return 0;
 	}
-	if (options_read(argc, argv, &o)) {
+	if (options_read(argc, argv, 2, &o)) {
 		o.how = argv[optind + 1];
 		if (!strcmp(argv[optind], "send"))
 			return path_send(&o);

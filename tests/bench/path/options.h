@@ -7,8 +7,8 @@
 
 #include "message.h"
 
-/* Two words stay: what to do, and how. */
-static bool options_read(int argc, char **argv, struct options *o)
+/* @words: how many are no options: what to do, how, and so on. They end up last. */
+static bool options_read(int argc, char **argv, int words, struct options *o)
 {
 	static const struct option table[] = {
 		{ "dest", required_argument, NULL, 'd' },
@@ -40,7 +40,7 @@ static bool options_read(int argc, char **argv, struct options *o)
 		else
 			return false;
 	}
-	return optind == argc - 2 && o->size >= MESSAGE_MIN && o->size <= MESSAGE_MAX &&
+	return optind == argc - words && o->size >= MESSAGE_MIN && o->size <= MESSAGE_MAX &&
 	       o->seconds > 0;
 }
 
