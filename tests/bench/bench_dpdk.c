@@ -250,7 +250,7 @@ static unsigned int burst_receive(const struct guest *g, struct tally *t)
 static int guest_receive(struct guest *g)
 {
 	struct usage first = { 0 }, last = { 0 };
-	struct tally t = { 0 };
+	static struct tally t;
 	uint64_t now = 0, read_ns = 0;
 
 	fputs("ready\n", stderr);
@@ -294,9 +294,12 @@ static void usage(void)
 
 int main(int argc, char **argv)
 {
-	struct options o = { .port = 7000, .size = 64, .seconds = 1 };
+	struct options o = {
+		.port = 7000, .size = 64, .guests = 1, .destinations = 1, .seconds = 1
+	};
 	struct guest g = { .o = &o };
 	bool sends;
+	int err;
 
 	if (argc == 2 && !strcmp(argv[1], "--help")) {
 		usage();
@@ -312,5 +315,7 @@ int main(int argc, char **argv)
 	signal(SIGTERM, on_signal);
 	if (eal_start(argv[0], argv[optind + 1]) || port_start(&g) || port_wait())
 		return 1;
-	return sends ? guest_send(&g) : guest_receive(&g);
+	err = sends ? guest_send(&g) : guest_receive(&g);
+	fflush(stdout);
+	_exit(err); /* DPDK's own end may stumble over its threads */
 }

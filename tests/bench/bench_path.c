@@ -10,10 +10,17 @@ static void usage(void)
 {
 	puts("Usage: bench_path send WAY --dest ADDR:PORT [OPTION...]\n"
 	     "       bench_path recv WAY [OPTION...]\n\n"
-	     "Send as fast as it goes by: sendto sendmmsg gso af_xdp; through a controller: xdp\n"
-	     "slice map. Receive as: plain (recvmmsg), helper (slice), helper-xdp. JSON tells the\n"
-	     "result; recv ends behind SIGTERM, when nothing comes any more.\n\n"
+	     "Send by: sendto sendmmsg gso af_xdp; through a controller: xdp slice map. Receive as:\n"
+	     "plain (recvmmsg), helper (slice), helper-xdp, peers (all of them, by their frames on\n"
+	     "the wire). JSON tells the result; recv ends behind SIGTERM, when nothing comes any\n"
+	     "more.\n\n"
 	     "  --dest ADDR:PORT  IPv4\n"
+	     "  --destinations N  this address and those that follow it (1)\n"
+	     "  --netns NAME      send: for guests in the namespaces NAME1, NAME2, ..\n"
+	     "  --guests N        how many (1)\n"
+	     "  --burst N         messages of a guest to a destination in a row, up to 256 (256)\n"
+	     "  --rate N          messages a second, of all; their latency is measured from 24 bytes\n"
+	     "                    on (0: as fast as it goes)\n"
 	     "  --mac MAC         of the receiver; af_xdp only\n"
 	     "  --port PORT       recv: 7000\n"
 	     "  --run N           number of the run, the same for both: others do not count\n"
@@ -24,7 +31,9 @@ static void usage(void)
 
 int main(int argc, char **argv)
 {
-	struct options o = { .port = 7000, .size = 64, .seconds = 1 };
+	struct options o = {
+		.port = 7000, .size = 64, .guests = 1, .destinations = 1, .burst = TURN, .seconds = 1
+	};
 
 	if (argc == 2 && !strcmp(argv[1], "--help")) {
 		usage();
