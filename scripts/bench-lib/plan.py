@@ -2,13 +2,14 @@
 """What is measured: contestants, and the points at which they are.
 
 A sweep varies one thing around CENTRE. All points of a sweep are measured in
-each round, and the order of contestants is the other way round in every second.
+each round, and their order is the other way round in every second.
 """
 from collections import namedtuple
 
 FRAME = {1500: 1514, 3786: 3800}  # MTU: bytes of its frames
 HALF = "half"  # load: half of what the contestant reached at saturation
 FULL = "saturation"
+MANY = 1000  # guests: controllers are not started anew for each round
 
 # sender, receiver: as bench_path calls them. flags: of both controllers; None: there are none.
 # service: a module of bench-lib instead of controllers and bench_path (as dpdk.py).
@@ -61,8 +62,8 @@ def contest():
 
 
 def sizes():
-    small = sweep("sendto stack slice map", size=[16, 128, 256, 512])
-    large = sweep("sendto", size=[1024]) + sweep("stack slice map", size=[1024], flags=[("--small=1024",)])
+    small = sweep("sendto stack slice", size=[16, 128, 256, 512])
+    large = sweep("sendto", size=[1024]) + sweep("stack slice", size=[1024], flags=[("--small=1024",)])
     return small + large
 
 
