@@ -79,11 +79,13 @@ UNIT := $(filter-out $(THREADS),$(call tests,tests/unit,test_*))
 BPF_TESTS := $(call tests,tests/bpf,test_*)
 FUZZERS := $(call tests,tests/fuzz,fuzz_*)
 BENCHES := $(call tests,tests/bench,bench_*)
+COUNTS := $(call tests,tests/instructions,count_*)
 FAIL := $(patsubst tests/fault/%.c,build/tests/%.so,$(wildcard tests/fault/fail.c))
 
 # --- main targets ------------------------------------------------------------
 
-.PHONY: all bpf tools unit threads bpf-tests fuzzers benches tests deps demo check bench
+.PHONY: all bpf tools unit threads bpf-tests fuzzers benches counts tests deps demo check bench
+.PHONY: renew-instructions
 .PHONY: install uninstall clean format help
 
 all: bpf $(PROGRAMS) $(LIBRARIES) $(TOOLS)
@@ -94,7 +96,8 @@ threads: $(THREADS)
 bpf-tests: $(BPF_TESTS)
 fuzzers: $(FUZZERS)
 benches: $(BENCHES)
-tests: all $(VM_TOOLS) $(UNIT) $(THREADS) $(BPF_TESTS) $(FUZZERS) $(BENCHES) $(FAIL) $(ASAN_PROGRAMS)
+counts: $(COUNTS)
+tests: all $(VM_TOOLS) $(UNIT) $(THREADS) $(BPF_TESTS) $(FUZZERS) $(BENCHES) $(COUNTS) $(FAIL) $(ASAN_PROGRAMS)
 
 deps:
 	@scripts/install-deps
@@ -110,6 +113,9 @@ check: deps
 bench: deps
 	@$(MAKE) --no-print-directory all benches
 	@scripts/bench $(if $(QUICK),--quick)
+
+renew-instructions: counts
+	@tests/instructions/run --renew
 
 format:
 	@tests/style --format
@@ -218,6 +224,7 @@ $(call programs_in,threads,tests/unit,$(THREADS),test_*,$(CC),$(TSAN))
 $(call programs_in,bpf-tests,tests/bpf,$(BPF_TESTS),test_*,$(CC))
 $(call programs_in,fuzz,tests/fuzz,$(FUZZERS),fuzz_*,$(CLANG),$(FUZZ))
 $(call programs_in,bench,tests/bench,$(BENCHES),bench_*,$(CC))
+$(call programs_in,counts,tests/instructions,$(COUNTS),count_*,$(CC))
 
 build/tests/jt-sources: TEST_LIBS += -lpcap
 build/tests/jt-traffic build/tests/jt-lives: build/lib/libjitney.a
@@ -226,10 +233,15 @@ build/tests/jt-traffic build/tests/jt-lives: build/lib/libjitney.a
 build/tests/test_slices build/tests/test_enemy: $(filter-out %/main.o,$(JITNEYD_C:%.c=build/asan/obj/%.o)) \
 	build/asan/obj/common.a
 
+build/tests/test_deliver: build/asan/obj/user/controller/deliver.o
+build/tests/test_deliver: TEST_LIBS += -Wl,--wrap=sendmsg,--wrap=sendmmsg
+
+build/tests/count_controller: $(filter-out %/main.o,$(JITNEYD_C:%.c=build/obj/%.o)) build/obj/common.a
+
 # The library from the inside.
 build/tests/test_slice build/tests/test_template: $(LIBJITNEY_C:%.c=build/asan/obj/%.o)
 build/tests/test_threads_slice: $(LIBJITNEY_C:%.c=build/tsan/obj/%.o)
-build/tests/bench_send: $(LIBJITNEY_C:%.c=build/obj/%.o)
+build/tests/bench_send build/tests/count_guest: $(LIBJITNEY_C:%.c=build/obj/%.o)
 build/tests/bench_path: build/lib/libjitney.a
 
 # For LD_PRELOAD.

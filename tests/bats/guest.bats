@@ -6,6 +6,7 @@
 # shellcheck disable=SC2154 # what lib.bash sets
 
 load lib
+load fault-lib
 load guest-lib
 
 setup() { test_begin; }
@@ -183,6 +184,8 @@ aboard() {
 	lab 1 1
 	start_pair
 	wake a1 b1
+	# Datagrams in runs look as GRO makes them; without offloads each is as it was sent.
+	place b ethtool -K vif-b1 tx-udp-segmentation off tx off >/dev/null
 	start dump b1 tcpdump -Z root -n -i eth0 -B 65536 --immediate-mode -s 512 -vv -c 2000 udp port 7000
 	until_true 10 grep -q "listening on" "$work/dump.err" || fail "$(<"$work/dump.err")"
 	g_ready in b1 recv 7000 --call stack --count 2000 --seconds 20
@@ -194,6 +197,45 @@ aboard() {
 	equal "headers" "$(grep -c 'tos 0x48, ttl 9, .*flags \[DF\], proto UDP (17), length 105' "$work/dump")" 2000
 	# Those of the kernel's way may be the device's to fill in.
 	between "checksums" "$(grep -c 'udp sum ok' "$work/dump")" "$((2000 - $(say one .sent_stack)))" 2000
+}
+
+# runs PLACE: of the datagrams there, so many came several to a packet
+runs() {
+	tcpdump -Z root -n -r "$work/runs.pcap" "udp dst port 7000 and greater 300" 2>/dev/null | wc -l
+}
+
+# burst NAME ARG...: 64 bytes, many at a time, to a receiver of the kind that the ARGs make
+burst() {
+	local name=$1
+	shift
+	receive "$name" b1 --flows=4 "$@"
+	# shellcheck disable=SC2046 # a flag a word
+	speak "to-$name" a1 slice $(dests b1 7000) -f 4 -s 64 -w 512 --sendmmsg 32 --warm 20 \
+		--tos 8 --ttl 9 -n 40000
+	finish "to-$name" 60 || fail "$(<"$work/to-$name.err")"
+	finish "$name" 30 || true # intact says it better
+	intact "$name"
+	equal "$name: messages" "$(report "$name" .received)" 40000
+}
+
+@test "guest: datagrams handed over in runs: every kind of receiver gets each by itself" {
+	lab 1 1
+	start_pair
+	acquaint a1 b1
+	start dump b1 tcpdump -Z root -n -i eth0 -B 65536 --immediate-mode -s 128 -w "$work/runs.pcap" udp port 7000
+	until_true 10 grep -q "listening on" "$work/dump.err" || fail "$(<"$work/dump.err")"
+	burst plain
+	stop dump INT
+	between "packets with several datagrams" "$(runs)" 100 40000
+	burst gro --gro
+	burst raw --rx raw
+	# A device that does not cut them, and one with a program that wants each by itself.
+	place b ethtool -K vif-b1 tx-udp-segmentation off tx off >/dev/null
+	burst cut
+	place b ethtool -K vif-b1 tx-udp-segmentation on tx on >/dev/null
+	burst xdp --rx xdp --socket "$work/b.sock"
+	equal "lost in the controller" "$(ask b drops '[.drops[] | select(.reason == "deliver_failed")] | length')" 0
+	stop a && stop b
 }
 
 @test "guest: slice: echo and ping through both slices" {

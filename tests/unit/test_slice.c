@@ -5,7 +5,7 @@
  */
 #include "unit.h"
 #include "../common/handle.h"
-#include "guest/checksum.h"
+#include "common/checksum.h"
 #include <errno.h>
 #include <poll.h>
 #include <sys/epoll.h>

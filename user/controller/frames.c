@@ -11,8 +11,8 @@
  *     controller takes the word back, then compares what is reserved with what it has
  *     consumed. There are full barriers on both sides: either it is woken, or it sees
  *     that something comes and goes on looking.
- *  2. What is taken apart stays in its record until jt_receive_record() is through;
- *     only slices have copies, so their readers are woken once for many frames.
+ *  2. What is taken apart is copied, to a slice or to be delivered. So runs of a flow
+ *     reach over many frames, and readers are woken once for them.
  */
 #include <bpf/libbpf.h>
 #include <errno.h>
@@ -20,7 +20,7 @@
 #include <unistd.h>
 
 #include "controller/controller.h"
-#include "controller/slices.h"
+#include "controller/receive.h"
 
 #define LOOK_NS 50000
 #define NEAR_NS 200000ULL  /* two frames closer than that: more is to be expected */
@@ -65,7 +65,7 @@ int jt_frames_wait(struct jt_controller *c, struct epoll_event *events, int max,
 void jt_frames_take(struct jt_controller *c)
 {
 	ring_buffer__consume(c->events);
-	jt_slices_flush(c);
+	jt_receive_hand_over(c);
 }
 
 static void polled_set(struct jt_controller *c, bool polled)

@@ -169,17 +169,12 @@ void jt_receive_count(struct jt_controller *c)
 	c->xsk.counted = missed;
 }
 
-/* Hand over what was taken apart, before its frame is the kernel's again. */
-static void hand_over(struct jt_controller *c)
+void jt_receive_hand_over(struct jt_controller *c)
 {
 	jt_deliver_flush(&c->deliver);
 	jt_slices_flush(c);
 }
 
-/*
- * The record is the kernel's again on return: what it held must have left. Slices
- * hold copies: jt_slices_flush() is for the caller, behind many records.
- */
 int jt_receive_record(void *controller, void *data, size_t size)
 {
 	const struct jt_frame_large *record = data; /* or a small one: they begin alike */
@@ -188,7 +183,6 @@ int jt_receive_record(void *controller, void *data, size_t size)
 	if (size < sizeof(record->length) || record->length > size - sizeof(record->length))
 		return 0;
 	jt_receive_frame(c, record->bytes, record->length);
-	jt_deliver_flush(&c->deliver);
 	return --c->record_budget ? 0 : -1;
 }
 
@@ -206,7 +200,7 @@ void jt_receive_run(struct jt_controller *c)
 			frame = jt_xsk_frame(&c->xsk, first + i, &length);
 			jt_receive_frame(c, frame, length);
 		}
-		hand_over(c);
 		jt_xsk_release(&c->xsk, first, n);
 	}
+	jt_receive_hand_over(c);
 }

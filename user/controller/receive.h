@@ -7,6 +7,9 @@
 /* A record of the ring buffer `frames`, as libbpf hands it over. Return: 0, or -1: no more in this turn. */
 int jt_receive_record(void *controller, void *data, size_t size);
 
+/* What was taken apart since the last time goes to the guests, and helpers are told. */
+void jt_receive_hand_over(struct jt_controller *c);
+
 /* Take in what the uplink's socket holds and hand it to the guests. */
 void jt_receive_run(struct jt_controller *c);
 

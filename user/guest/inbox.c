@@ -66,7 +66,7 @@ static bool next_take(struct jitney *j, struct jitney_message *out)
 	const struct xdp_desc *entries = j->xsk->rx.entries;
 	const struct xdp_desc *d = &entries[in->next++ & j->xsk->rx.mask];
 
-	return jt_packet_take(j, &in->packets, j->xsk->umem + d->addr, d->len, false, out);
+	return jt_packet_take(j, &in->packets, j->xsk->umem + d->addr, d->len, false, 0, out);
 }
 
 /* Frames and datagrams that found no chunk, or no room in the ring. */

@@ -11,7 +11,7 @@
 
 #include <jitney/domain.h>
 #include <jitney/organize.h>
-#include "checksum.h"
+#include "common/checksum.h"
 #include "guest.h"
 
 struct jt_map {

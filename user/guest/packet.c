@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-#include "checksum.h"
+#include "common/checksum.h"
 #include "packet.h"
 
 static uint64_t sum_of(const uint8_t *bytes, size_t length)
@@ -62,14 +62,37 @@ static bool datagram_right(const struct jt_parsed *p, const uint8_t *data)
 	       check_right(&p->key.header, data + p->payload, p->length, p->check);
 }
 
-static bool datagram_take(struct jitney *j, const uint8_t *data, uint32_t length, bool checked,
+static bool datagram_take(struct jitney *j, struct jt_packets *packets, const uint8_t *data,
+			  uint32_t length, bool checked, uint32_t segment,
 			  struct jitney_message *out)
 {
 	struct jt_parsed p = { 0 };
 
-	return !jt_parse(data, data + length, length, false, 0, &p) &&
-	       p.key.header.kind != JT_TEMPLATE_ETHERNET && (checked || datagram_right(&p, data)) &&
-	       message_tell(j, &p.key.header, data + p.payload, (uint32_t)p.length, out);
+	if (jt_parse(data, data + length, length, false, 0, &p) ||
+	    p.key.header.kind == JT_TEMPLATE_ETHERNET || (!checked && !datagram_right(&p, data)))
+		return false;
+	if (!segment)
+		return message_tell(j, &p.key.header, data + p.payload, (uint32_t)p.length, out);
+	packets->run = p.key.header;
+	packets->rest = data + p.payload;
+	packets->left = (uint32_t)p.length;
+	packets->segment = segment;
+	packets->walk.pos = packets->walk.end; /* no frame */
+	packets->walking = true;
+	return false;
+}
+
+static bool run_next(const struct jitney *j, struct jt_packets *p, struct jitney_message *out)
+{
+	uint32_t length = p->left < p->segment ? p->left : p->segment;
+
+	if (!message_tell(j, &p->run, p->rest, length, out)) {
+		p->left = 0;
+		return false;
+	}
+	p->rest += length;
+	p->left -= length;
+	return true;
 }
 
 /* Return: true if it is one of Jitney's frames: there may be messages to walk over. */
@@ -86,14 +109,16 @@ static bool walk_start(const struct jitney *j, struct jt_packets *p, const uint8
 	    jt_ntohs(header.length) > length - head)
 		return false;
 	jt_walk_init(&p->walk, data + head, jt_ntohs(header.length));
+	p->left = 0;
 	p->walking = true;
 	return true;
 }
 
 bool jt_packet_take(struct jitney *j, struct jt_packets *p, const uint8_t *data, uint32_t length,
-		    bool checked, struct jitney_message *out)
+		    bool checked, uint32_t segment, struct jitney_message *out)
 {
-	return !walk_start(j, p, data, length) && datagram_take(j, data, length, checked, out);
+	return !walk_start(j, p, data, length) &&
+	       datagram_take(j, p, data, length, checked, segment, out);
 }
 
 bool jt_packet_more(struct jitney *j, struct jt_packets *p, struct jitney_message *out)
@@ -101,6 +126,8 @@ bool jt_packet_more(struct jitney *j, struct jt_packets *p, struct jitney_messag
 	struct jt_template t;
 	struct jt_found m;
 
+	if (p->left && run_next(j, p, out))
+		return true;
 	while (jt_walk_next(&p->walk, &m) > 0) {
 		jt_template_load(&t, m.bytes, m.template_size);
 		if (t.kind != JT_TEMPLATE_ETHERNET &&

@@ -10,6 +10,7 @@
 #include <linux/filter.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
+#include <linux/virtio_net.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
@@ -30,7 +31,8 @@ struct jt_raw {
 	int fd;
 	uint8_t *bytes;
 	struct mmsghdr headers[JT_BATCH];
-	struct iovec data[JT_BATCH];
+	struct iovec data[JT_BATCH][2]; /* what the kernel says of a packet, and the packet */
+	struct virtio_net_hdr vnet[JT_BATCH];
 	union aux_room control[JT_BATCH];
 	unsigned int count, next; /* frames read, and done with */
 	struct jt_packets packets;
@@ -114,10 +116,16 @@ int jt_raw_ports(struct jitney *j)
 
 static int raw_socket(void)
 {
-	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0), one = 1, bytes = BUFFER_BYTES;
+	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0), one = 1, bytes = BUFFER_BYTES, err;
 
 	if (fd < 0)
 		return -errno;
+	/* Several datagrams may come as one packet, as from UDP GSO: this says how many. */
+	if (setsockopt(fd, SOL_PACKET, PACKET_VNET_HDR, &one, sizeof(one))) {
+		err = -errno;
+		close(fd);
+		return err;
+	}
 	setsockopt(fd, SOL_PACKET, PACKET_AUXDATA, &one, sizeof(one));
 	setsockopt(fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &one, sizeof(one));
 	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes));
@@ -173,10 +181,11 @@ static void frames_read(struct jt_raw *r)
 	int n;
 
 	for (i = 0; i < JT_BATCH; i++) {
-		r->data[i] =
+		r->data[i][0] = (struct iovec){ &r->vnet[i], sizeof(r->vnet[i]) };
+		r->data[i][1] =
 			(struct iovec){ r->bytes + (size_t)i * JT_DATAGRAM_MAX, JT_DATAGRAM_MAX };
-		r->headers[i].msg_hdr = (struct msghdr){ .msg_iov = &r->data[i],
-							 .msg_iovlen = 1,
+		r->headers[i].msg_hdr = (struct msghdr){ .msg_iov = r->data[i],
+							 .msg_iovlen = 2,
 							 .msg_control = r->control[i].bytes,
 							 .msg_controllen = sizeof(r->control[i]) };
 	}
@@ -202,13 +211,16 @@ static bool header_take(struct jitney *j, struct mmsghdr *h, struct jitney_messa
 {
 	struct jt_raw *r = j->raw;
 	uint32_t status = status_of(&h->msg_hdr);
-	const uint8_t *data = h->msg_hdr.msg_iov->iov_base;
+	const struct virtio_net_hdr *vnet = h->msg_hdr.msg_iov[0].iov_base;
+	const uint8_t *data = h->msg_hdr.msg_iov[1].iov_base;
+	bool run = vnet->gso_type != VIRTIO_NET_HDR_GSO_NONE;
 
-	if (status & TP_STATUS_VLAN_VALID)
+	if (status & TP_STATUS_VLAN_VALID || h->msg_len < sizeof(*vnet))
 		return false;
 	/* The kernel knows it to be right, or the device had still to fill it in. */
-	return jt_packet_take(j, &r->packets, data, h->msg_len,
-			      status & (TP_STATUS_CSUMNOTREADY | TP_STATUS_CSUM_VALID), out);
+	return jt_packet_take(j, &r->packets, data, h->msg_len - (uint32_t)sizeof(*vnet),
+			      status & (TP_STATUS_CSUMNOTREADY | TP_STATUS_CSUM_VALID),
+			      run ? vnet->gso_size : 0, out);
 }
 
 unsigned int jt_raw_receive(struct jitney *j, struct jitney_message *out, unsigned int max)

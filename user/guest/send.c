@@ -173,16 +173,21 @@ int jitney_send(struct jitney_flow *flow, const void *data, size_t length, int f
 
 /*
  * How many of the messages go the same way as the first, at most a batch. @aboard
- * is the way of the first, and then of the one behind them.
+ * is the way of the first, and then of the one behind them. Behind one that goes
+ * aboard, whatever is small enough does.
  */
 static unsigned int run_length(struct jitney_flow *f, const struct iovec *messages,
 			       unsigned int count, uint64_t now, bool *aboard)
 {
+	const struct jt_notice *notice = f->j->notice;
+	uint64_t small = *aboard ? JT_READ(notice->small) : 0;
 	unsigned int n;
 	bool next;
 
 	for (n = 1; n < count; n++) {
-		next = goes_aboard(f, messages[n].iov_len, now);
+		next = *aboard && messages[n].iov_len <= small && n < JT_BATCH &&
+		       fits(f, notice, messages[n].iov_len);
+		next = next || goes_aboard(f, messages[n].iov_len, now);
 		if (next != *aboard || n == JT_BATCH) {
 			*aboard = next;
 			break;

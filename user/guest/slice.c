@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 #include <stdlib.h>
 
-#include "checksum.h"
+#include "common/checksum.h"
 #include "guest.h"
 
 /* Return: memory that no child inherits; NULL with errno set. */

@@ -17,7 +17,7 @@
 #include <sys/epoll.h>
 
 #include <jitney/walk.h>
-#include "checksum.h"
+#include "common/checksum.h"
 #include "xsk.h"
 
 #define OPEN_FRAMES 8U

@@ -17,7 +17,7 @@
 
 #include <jitney/env_user.h>
 #include <jitney/parse.h>
-#include "guest/checksum.h"
+#include "common/checksum.h"
 #include "message.h"
 
 #define FRAME_INTERFACE "eth0"
