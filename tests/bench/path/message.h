@@ -73,7 +73,7 @@ static void message_make(uint8_t *at, size_t size, uint64_t number)
 }
 
 /* What has no stamp has zeros there. */
-static void message_stamp(uint8_t *at, size_t size, uint64_t now)
+static inline void message_stamp(uint8_t *at, size_t size, uint64_t now)
 {
 	if (size >= TIMED_MIN)
 		memcpy(at + TIME_AT, &now, sizeof(now));
