@@ -114,7 +114,8 @@ demo: deps
 check: deps
 	@scripts/check $(ONLY)
 
-bench: deps
+bench:
+	@scripts/install-deps --bench
 	@$(MAKE) --no-print-directory all benches
 	@scripts/bench $(if $(QUICK),--quick)
 
