@@ -226,7 +226,9 @@ struct jt_guest {
 	__u32 flags;   /* JT_GUEST_* */
 	__u64 mac;     /* six bytes, in memory order; 0: any sets it, once */
 	__u64 learned; /* any: addresses that it has taught, at most JT_LEARNED_MAX */
-	__u64 unused[2];
+	__u32 mtu;     /* of its vif */
+	__u32 unused_mtu;
+	__u64 unused;
 
 	/* Counters: any, atomically; they only grow. */
 	__u64 messages;	       /* aboard, from this guest */

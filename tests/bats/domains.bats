@@ -7,6 +7,7 @@
 
 load lib
 load fault-lib
+load guest-lib
 
 setup() { test_begin; }
 teardown() { test_end; }
@@ -126,4 +127,38 @@ collect() {
 	equal "messages of the last" "$(domain 7 messages)" 50
 	stop a
 	[[ ! -e $pins/a ]] || fail "pins are left"
+}
+
+# cycles ARG...: how many swaps of any page the messages of three guests took, with a cycle
+# of 10 ms for two seconds; and all of them arrive
+cycles() {
+	local i
+	lab 3 1
+	start_pair --cycle=10ms "$@"
+	for i in 1 2 3; do acquaint "a$i" b1; done
+	receive "in" b1 --flows 3 --tolerant
+	for i in 1 2 3; do
+		speak "out-$i" "a$i" slice -d "$(lab_ipv4 b1):7000" --first-flow "$i" -r 2000 -n 4000 --warm 20
+	done
+	ended 30 out-{1,2,3} in && intact in
+	equal "messages" "$(report in .received)" 12000
+	swaps=$(ask a status '.totals.swaps + ([.domains[].swaps] | add // 0)')
+}
+
+@test "domains: --page-per-guest: each guest's page is swapped by itself, and nobody maps it" {
+	local swaps shared
+	cycles
+	shared=$swaps
+	between "swaps of the one page" "$shared" 150 320
+	equal "pages" "$(ask a status '.domains | length')" 0
+	stop a && stop b
+	lab_down "$prefix"
+	cycles --page-per-guest
+	between "swaps of a page for each" "$swaps" $((shared * 5 / 2)) $((shared * 7 / 2))
+	equal "pages" "$(ask a status '[.domains[] | .name] | join(" ")')" "a1 a2 a3"
+	between "messages of the first" "$(domain 0 messages)" 3500 4100
+	place a1 timeout 10 "$guest" --socket "$work/a.sock" --call map status >"$work/map" 2>&1 &&
+		fail "a page of a guest's own can be mapped: $(<"$work/map")"
+	grep -q "the controller's consent" "$work/map" || fail "$(<"$work/map")"
+	stop a && stop b
 }

@@ -235,6 +235,12 @@ burst() {
 	place b ethtool -K vif-b1 tx-udp-segmentation on tx on >/dev/null
 	burst xdp --rx xdp --socket "$work/b.sock"
 	equal "lost in the controller" "$(ask b drops '[.drops[] | select(.reason == "deliver_failed")] | length')" 0
+	# What is longer than the interface takes is lost as ever: one by one, and counted.
+	place b ip link set vif-b1 mtu 300
+	speak long a1 slice -d "$(lab_ipv4 b1):7000" -s 400 --warm 20 --blind -n 200
+	finish long
+	long_refused() { (($(ask b drops '[.drops[] | select(.reason == "deliver_failed") | .count] | add // 0') >= 100)); }
+	until_true 10 long_refused || fail "longer than the MTU: $(ask b drops .drops)"
 	stop a && stop b
 }
 

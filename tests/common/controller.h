@@ -269,6 +269,7 @@ static TEST_UNUSED int end_test(void **state)
 	free(c);
 	for (i = 0; i < options.trust_count; i++)
 		free(options.trusts[i].guests);
+	free(options.trusts);
 	return 0;
 }
 

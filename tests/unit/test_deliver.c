@@ -91,6 +91,7 @@ static int set_up(void **state)
 	memset(guests, 0, sizeof(guests));
 	guests[0].ifindex = 10;
 	guests[1].ifindex = 11;
+	guests[0].mtu = guests[1].mtu = 1500;
 	return jt_deliver_open(&d); /* a packet socket wants root */
 }
 
@@ -244,6 +245,15 @@ static void test_limits(void **state)
 	flushed(2); /* a packet ends at 64 KiB */
 	assert_int_equal(taken[0].length, 42 + 46 * 1400);
 	assert_int_equal(guests[0].delivered, 2 * JT_RUN_SEGMENTS + 1 + 60);
+	forget();
+	guests[0].mtu = 500; /* what is longer is for the kernel to refuse, one by one */
+	for (i = 0; i < 4; i++)
+		add(0, 472, 1);
+	for (i = 0; i < 4; i++)
+		add(0, 473, 1);
+	flushed(5);
+	assert_int_equal(taken[0].vnet.gso_size, 472);
+	assert_int_equal(taken[1].length, 42 + 473);
 }
 
 /* Each of these goes by itself, and what follows does not overtake it. */
@@ -419,6 +429,7 @@ static void test_pieces_are_refused(void **state)
 	refuse_with = EINVAL;
 	flushed(0);
 	assert_int_equal(guests[0].reasons[JT_REASON_DELIVER_FAILED], 2);
+	assert_false(d.singly); /* it may have been the guest's interface */
 }
 
 static void test_frame(void **state)

@@ -121,7 +121,7 @@ struct jt_controller {
 	struct jt_transmit transmit; /* of the main page */
 	struct jt_domain *domains;
 	unsigned int domain_count;
-	struct jt_transmit *pages[1 + JT_DOMAINS_MAX]; /* the main one, then the domains' */
+	struct jt_transmit *pages[1 + JT_GUESTS_MAX]; /* the main one, then the domains' */
 	unsigned int page_count;
 	struct jt_deliver deliver;
 	struct jt_index index;

@@ -16,7 +16,9 @@
  *     on its way must not get a right one: each is checked while it is copied, and
  *     one that does not fit, or has none, goes by itself with what it has.
  *  3. VLAN tagged packets and those without a UDP header go by themselves.
- *  4. Linux before 6.2 refuses runs: then they are cut here.
+ *  4. The kernel does not ask whether a run's pieces fit the interface, and loses those
+ *     that don't, uncounted. What is too long goes by itself and is refused.
+ *  5. Linux before 6.2 refuses runs: then they are cut here.
  */
 #include <errno.h>
 #include <net/ethernet.h>
@@ -111,21 +113,25 @@ static bool same_flow(const struct jt_delivery *p, const struct jt_found *m,
 	       !memcmp(p->template, m->bytes, m->template_size);
 }
 
-/* Can messages of this template be in a run? Their sums go to the packet. */
-static bool template_runs(struct jt_delivery *p)
+/* Can messages of this template and size be in a run? Their sums go to the packet. */
+static bool may_run(struct jt_delivery *p)
 {
 	struct jt_template t;
+	uint32_t head = sizeof(struct jt_udp);
 
 	jt_template_load(&t, p->template, p->template_size);
-	if (t.kind == JT_TEMPLATE_UDP4)
+	if (t.kind == JT_TEMPLATE_UDP4) {
 		p->pseudo = (uint64_t)t.u.udp4.source + t.u.udp4.dest;
-	else if (t.kind == JT_TEMPLATE_UDP6)
+		head += sizeof(struct jt_ipv4);
+	} else if (t.kind == JT_TEMPLATE_UDP6) {
 		p->pseudo = jt_sum_ipv6(&t.u.words[2], &t.u.words[6]);
-	else
+		head += sizeof(struct jt_ipv6);
+	} else {
 		return false;
+	}
 	p->pseudo += jt_htons(JT_IPPROTO_UDP);
 	p->sum = p->pseudo + t.u.udp4.source_port + t.u.udp4.dest_port;
-	return !(t.flags & JT_TEMPLATE_VLAN);
+	return !(t.flags & JT_TEMPLATE_VLAN) && head + p->size <= p->guest->mtu;
 }
 
 /* Copy a message behind what is there. Return: true if its checksum is right. */
@@ -177,7 +183,7 @@ void jt_deliver_add(struct jt_deliver *d, const struct jt_found *m, struct jt_gu
 		return;
 	}
 	p = packet_begin(d, m, guest, mac);
-	*open = template_runs(p) && copy_right(p, m) && m->length ? p : NULL;
+	*open = may_run(p) && copy_right(p, m) && m->length ? p : NULL;
 	if (!*open)
 		memcpy(p->payload, m->payload, m->length);
 	p->bytes = m->length;
@@ -253,13 +259,28 @@ static void lost(struct jt_guest *guest, uint32_t messages, int err)
 		&guest->reasons[down ? JT_REASON_GUEST_DOWN : JT_REASON_DELIVER_FAILED], messages);
 }
 
-/* Cut a run here: this kernel can't. */
+/* As often as a full queue may take. Return: 0 or an errno. */
+static int piece_send(struct jt_deliver *d, unsigned int i)
+{
+	int tries;
+
+	for (tries = 0; tries < RETRIES; tries++) {
+		if (sendmsg(d->socket, &d->messages[i].msg_hdr, 0) >= 0)
+			return 0;
+		if (errno != EAGAIN && errno != ENOBUFS)
+			break;
+	}
+	return errno;
+}
+
+/* Cut a run here. If that goes well it is this kernel that can't. */
 static void run_cut(struct jt_deliver *d, unsigned int i)
 {
 	struct jt_delivery *p = &d->packets[i];
 	uint32_t at, length, head;
 	uint8_t copy[JT_RECORD_MAX];
 	uint16_t check;
+	int err;
 
 	p->vnet = (struct virtio_net_hdr){ 0 };
 	for (at = 0; at < p->bytes; at += length) {
@@ -267,10 +288,13 @@ static void run_cut(struct jt_deliver *d, unsigned int i)
 		check = jt_udp_check(p->sum, jt_copy_sum(copy, p->payload + at, length), length);
 		head = header_build(d, p, length, check);
 		part_set(d, i, head, at, length);
-		if (sendmsg(d->socket, &d->messages[i].msg_hdr, 0) < 0)
-			lost(p->guest, 1, errno);
-		else
+		err = piece_send(d, i);
+		if (err) {
+			lost(p->guest, 1, err);
+		} else {
 			delivered(p->guest, 1, length);
+			d->singly = true;
+		}
 	}
 }
 
@@ -278,12 +302,10 @@ static void refused(struct jt_deliver *d, unsigned int i, int err)
 {
 	struct jt_delivery *p = &d->packets[i];
 
-	if (p->segments > 1 && err == EINVAL) {
-		d->singly = true;
+	if (p->segments > 1 && err == EINVAL)
 		run_cut(d, i);
-	} else {
+	else
 		lost(p->guest, p->segments, err);
-	}
 }
 
 void jt_deliver_flush(struct jt_deliver *d)

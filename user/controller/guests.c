@@ -54,6 +54,7 @@ static int guest_attach(struct jt_controller *c, uint32_t id, const struct jt_ne
 	if (err)
 		return err;
 	slot->ifindex = dev->ifindex;
+	slot->mtu = dev->mtu;
 	/* A native redirect to a veth may vanish there; the bridge does it as well. */
 	if (g->attachment.mode == JT_MODE_native || g->attachment.mode == JT_MODE_adopted)
 		slot->flags &= ~(uint32_t)JT_GUEST_SWITCH;
@@ -245,6 +246,7 @@ void jt_guests_device(struct jt_controller *c, const struct jt_netdev *dev, bool
 		jt_log("interface %s of guest %s is back", dev->name, c->guests[id].spec.name);
 	}
 	c->guests[id].up = dev->up;
+	c->datapath.guests[id].mtu = dev->mtu;
 }
 
 int jt_guests_start(struct jt_controller *c)

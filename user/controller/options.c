@@ -99,6 +99,11 @@ static const char *set_trust(struct jt_options *o, const char *value)
 	return jt_trust_parse(o, value);
 }
 
+static const char *set_page_per_guest(struct jt_options *o, const char *value)
+{
+	return jt_value_switch(value, &o->page_per_guest);
+}
+
 static const char *set_discover(struct jt_options *o, const char *value)
 {
 	return jt_value_switch(value, &o->discover);
@@ -282,6 +287,8 @@ static const struct jt_flag {
 	FLAG("banks", "N", 0, set_banks, "number of banks (4)"),
 	FLAG("extent", "SIZE", 0, set_extent,
 	     "bytes of an extent: 2K, or 4K for large frames (2K)"),
+	FLAG("page-per-guest", NULL, 0, set_page_per_guest,
+	     "no sharing page for slices: each guest has its own, to compare with"),
 	FLAG("small", "BYTES", 0, set_small, "largest payload to carry (512)"),
 	FLAG("ethertype", "N", 0, set_ethertype, "EtherType of frames (0x88b5)"),
 	FLAG("udp", "PORT", OPTION_ARG_OPTIONAL, set_udp,
@@ -396,7 +403,7 @@ static const char *options_check(struct jt_options *o)
 	o->geometry.extents = o->geometry.page_size / o->geometry.extent_size;
 	if (o->cycle.fixed_ns && !o->latency_given)
 		o->cycle.latency_ns = o->cycle.fixed_ns;
-	return NULL;
+	return o->page_per_guest ? jt_trust_each(o) : NULL;
 }
 
 static void options_default(struct jt_options *o)
@@ -456,6 +463,7 @@ void jt_options_free(struct jt_options *o)
 
 	for (i = 0; i < o->trust_count; i++)
 		free(o->trusts[i].guests);
+	free(o->trusts);
 	free(o->guests);
 	free(o->peers);
 	free(o->remotes);

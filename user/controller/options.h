@@ -52,8 +52,9 @@ struct jt_options {
 	unsigned int guest_count;
 	unsigned int peer_count;
 	unsigned int remote_count;
-	struct jt_trust_spec trusts[JT_DOMAINS_MAX];
+	struct jt_trust_spec *trusts;
 	unsigned int trust_count;
+	bool page_per_guest; /* the trusts are guests, one each, and nobody maps their pages */
 	bool discover;
 	struct jt_cycle_settings cycle;
 	bool latency_given;
@@ -81,6 +82,9 @@ void jt_options_free(struct jt_options *o);
 
 /* Add DOMAIN=GUEST[,GUEST]... Return: NULL, or what is wrong with it. */
 const char *jt_trust_parse(struct jt_options *o, const char *text);
+
+/* --page-per-guest: a domain for each guest. Return: NULL, or what is wrong. */
+const char *jt_trust_each(struct jt_options *o);
 
 /* The trust domain that a guest is in, by its name, or NULL. */
 const struct jt_trust_spec *jt_trust_find(const struct jt_options *o, const char *guest);

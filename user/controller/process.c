@@ -47,6 +47,7 @@ static int take_priority(void)
 }
 
 #define WINDOW_NS 20000000ULL
+#define FAIR_NS 400000000ULL /* then it looks what it needs: less than peers wait for its word */
 #define BUSY_SHARE(ns) ((ns) / 10 * 9)
 #define NICE_WHEN_FAIR 5 /* a quarter, beside one other process: those it serves go first */
 
@@ -54,7 +55,7 @@ static int take_priority(void)
 static struct {
 	int fd;	   /* -1: the priority could not be had, or this could not be asked */
 	bool fair; /* one among others just now */
-	uint64_t at_ns, ran_ns, waited_ns;
+	uint64_t at_ns, since_ns, ran_ns, waited_ns;
 } share = { .fd = -1 };
 
 static bool share_read(uint64_t *ran, uint64_t *waited)
@@ -77,7 +78,10 @@ static void share_set(bool fair)
 	share.fair = fair;
 }
 
-/* Among others, time that it waits for its turn is time that it has work for. */
+/*
+ * Among others, time that it waits for its turn is time that it has work for: how
+ * little it would need by itself shows only when it does not wait.
+ */
 void jt_process_share(uint64_t now)
 {
 	uint64_t elapsed = now - share.at_ns, ran = 0, waited = 0, busy;
@@ -85,8 +89,11 @@ void jt_process_share(uint64_t now)
 	if (share.fd < 0 || elapsed < WINDOW_NS || !share_read(&ran, &waited))
 		return;
 	busy = ran - share.ran_ns + (share.fair ? waited - share.waited_ns : 0);
-	if (share.fair != (busy > BUSY_SHARE(elapsed)))
+	if (share.fair != (busy > BUSY_SHARE(elapsed)) ||
+	    (share.fair && now - share.since_ns > FAIR_NS)) {
 		share_set(!share.fair);
+		share.since_ns = now;
+	}
 	share.at_ns = now;
 	share.ran_ns = ran;
 	share.waited_ns = waited;

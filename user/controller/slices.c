@@ -164,19 +164,30 @@ static bool template_take(struct jt_helper *h, const struct jt_slice_record *r, 
 	return true;
 }
 
+/* Where a helper's messages go. Nobody else can write to a page of its guest's own. */
+static struct jt_page *page_for(struct jt_controller *c, const struct jt_helper *h)
+{
+	return h->own ? &h->own->page : &c->datapath.page;
+}
+
+static struct jt_peer *peer_for(struct jt_controller *c, const struct jt_helper *h, uint32_t id)
+{
+	return h->own ? &h->own->peers[id] : &c->datapath.peers[id];
+}
+
 /* What became of a message in the ring. */
 enum outcome { TAKEN, REFUSED, STAYS, BROKEN };
 
-static int organize(struct jt_controller *c, struct jt_slice_template *t)
+static int organize(struct jt_controller *c, const struct jt_helper *h, struct jt_slice_template *t)
 {
 	struct jt_message m = { .parsed = &t->parsed,
 				.flow = &t->flow,
-				.peer = &c->datapath.peers[t->peer],
+				.peer = peer_for(c, h, t->peer),
 				.peer_id = t->peer };
 	int reason, opened = 0;
 
 	do
-		reason = jt_organize(&c->datapath.page, &m, &opened);
+		reason = jt_organize(page_for(c, h), &m, &opened);
 	while (reason == JT_REASON_CONTENDED);
 	return reason;
 }
@@ -198,10 +209,10 @@ static enum outcome message_take(struct jt_controller *c, struct jt_helper *h,
 	if (!reason && !jt_message_fits(&t->parsed, &c->datapath.peers[t->peer]))
 		reason = JT_REASON_SLICE_NO_PEER;
 	if (!reason)
-		reason = organize(c, t);
+		reason = organize(c, h, t);
 	if (reason == JT_REASON_PAGE_FULL) {
 		jt_transmit_run(c); /* perhaps a bank comes back */
-		reason = organize(c, t);
+		reason = organize(c, h, t);
 	}
 	if (reason == JT_REASON_PAGE_FULL)
 		return STAYS;
@@ -267,9 +278,9 @@ static unsigned int run_take(struct jt_controller *c, struct jt_helper *h, uint6
 	if (!t->known || t->reason ||
 	    t->generation != JT_READ(c->datapath.page.control->generation))
 		return 0;
-	m = (struct jt_message){ &t->parsed, &t->flow, &c->datapath.peers[t->peer], t->peer };
+	m = (struct jt_message){ &t->parsed, &t->flow, peer_for(c, h, t->peer), t->peer };
 	n = run_find(s, left, m.peer, r.template, run);
-	n = n > 1 ? jt_organize_run(&c->datapath.page, &m, run, n) : 0;
+	n = n > 1 ? jt_organize_run(page_for(c, h), &m, run, n) : 0;
 	for (i = 0; i < n; i++) {
 		s->send_tail += jt_slice_span(run[i].length);
 		*total += run[i].length;
@@ -341,7 +352,7 @@ static bool collect(struct jt_controller *c, struct jt_helper *h, unsigned int b
 		return true;
 	if (head - s->send_tail > s->send_size || head % JT_SLICE_ALIGN)
 		outcome = BROKEN;
-	c->datapath.page.packet = s->memory + jt_slice_send_offset();
+	page_for(c, h)->packet = s->memory + jt_slice_send_offset();
 	while (s->send_tail != head && outcome <= REFUSED && budget) {
 		run = run_take(c, h, head - s->send_tail, &total);
 		messages += run;

@@ -20,6 +20,21 @@ const struct jt_trust_spec *jt_trust_find(const struct jt_options *o, const char
 	return NULL;
 }
 
+/* Return: NULL if memory is out. */
+static struct jt_trust_spec *domain_add(struct jt_options *o, const char name[JT_NAME_SIZE])
+{
+	void *bigger = realloc(o->trusts, (o->trust_count + 1) * sizeof(*o->trusts));
+	struct jt_trust_spec *t;
+
+	if (!bigger)
+		return NULL;
+	o->trusts = bigger;
+	t = &o->trusts[o->trust_count++];
+	*t = (struct jt_trust_spec){ 0 };
+	memcpy(t->name, name, JT_NAME_SIZE);
+	return t;
+}
+
 /* The domain of this name, made if there is none yet. Return: NULL if there is no room. */
 static struct jt_trust_spec *domain_get(struct jt_options *o, const char name[JT_NAME_SIZE])
 {
@@ -28,11 +43,7 @@ static struct jt_trust_spec *domain_get(struct jt_options *o, const char name[JT
 	for (i = 0; i < o->trust_count; i++)
 		if (!strcmp(o->trusts[i].name, name))
 			return &o->trusts[i];
-	if (i == JT_DOMAINS_MAX)
-		return NULL;
-	memcpy(o->trusts[i].name, name, JT_NAME_SIZE);
-	o->trust_count++;
-	return &o->trusts[i];
+	return i < JT_DOMAINS_MAX ? domain_add(o, name) : NULL;
 }
 
 static const char *guest_add(struct jt_options *o, struct jt_trust_spec *t, const char *guest,
@@ -51,6 +62,19 @@ static const char *guest_add(struct jt_options *o, struct jt_trust_spec *t, cons
 	t->guests = bigger;
 	memcpy(t->guests[t->count++], name, sizeof(name));
 	return NULL;
+}
+
+const char *jt_trust_each(struct jt_options *o)
+{
+	const char *wrong = o->trust_count ? "--page-per-guest leaves no pages to --trust" : NULL;
+	struct jt_trust_spec *t;
+	unsigned int i;
+
+	for (i = 0; i < o->guest_count && !wrong; i++) {
+		t = domain_add(o, o->guests[i].name);
+		wrong = t ? guest_add(o, t, t->name, strlen(t->name)) : "out of memory";
+	}
+	return wrong;
 }
 
 const char *jt_trust_parse(struct jt_options *o, const char *text)

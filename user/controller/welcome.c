@@ -278,7 +278,8 @@ void jt_helper_hello(struct jt_controller *c, struct jt_helper *h)
 	guest = guest_find(c, h, &ifindex);
 	if (guest < 0)
 		return;
-	if (h->question.u.hello.call == JT_CALL_MAP && !jt_domain_of(c, (uint32_t)guest)) {
+	if (h->question.u.hello.call == JT_CALL_MAP &&
+	    (c->options->page_per_guest || !jt_domain_of(c, (uint32_t)guest))) {
 		jt_helper_refuse(h, -EPERM, "guest %s is in no trust domain: --trust NAME=%s",
 				 c->guests[guest].spec.name, c->guests[guest].spec.name);
 		return;
@@ -304,6 +305,8 @@ void jt_helper_hello(struct jt_controller *c, struct jt_helper *h)
 		return;
 	}
 	h->guest = (uint32_t)guest;
+	if (c->options->page_per_guest)
+		h->own = jt_domain_of(c, h->guest);
 	h->call = h->question.u.hello.call;
 	h->receive = h->question.u.hello.receive;
 	h->next_here = c->guests[guest].helpers;
