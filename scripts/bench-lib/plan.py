@@ -32,7 +32,7 @@ CONTESTANTS = {
         Contestant("slice", "slice", "helper"),
         Contestant("map", "map", "helper", ("--trust=bench=a1",)),
         Contestant("slice-xdp", "slice", "helper-xdp"),
-        Contestant("stack-page-per-guest", "sendto", "helper", ("--page-per-guest",)),
+        Contestant("slice-page-per-guest", "slice", "helper", ("--page-per-guest",)),
         Contestant("stack-peers", "sendto", "peers"),
         Contestant("slice-peers", "slice", "peers"),
     )
@@ -109,7 +109,7 @@ def swaps():
     return [
         p._replace(guests=n, load=n * v, flags=("--cycle=10ms",))
         for n, v in SWAP_LOADS
-        for p in sweep("stack stack-page-per-guest", burst=[1], seconds=[0.5])
+        for p in sweep("slice slice-page-per-guest", burst=[1], seconds=[0.5])
     ]
 
 

@@ -66,6 +66,12 @@ def cpu_ticks():
     return ticks
 
 
+def memory(status):
+    """Of the pages that messages go into, and of the tables beside the main page."""
+    page, own = status["page"], sum(d["memory"] for d in status["domains"])
+    return page["memory"] + (own - page["page_size"] * page["banks"] if own else 0)
+
+
 def counters(lab):
     """Everything that grows."""
     wire = subprocess.run(["ip", "-n", f"{lab.prefix}-w", "-s", "-j", "link", "show", "to-a"],
@@ -77,7 +83,7 @@ def counters(lab):
         status = lab.ask("a", "status")
         c["aboard"] = status["totals"]["sent_messages"]
         c["swaps"] = status["totals"]["swaps"] + sum(d["swaps"] for d in status["domains"])
-        c["memory"] = status["page"]["memory"] + sum(d["memory"] for d in status["domains"])
+        c["memory"] = memory(status)
     return c
 
 
