@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+from functools import cache
 from itertools import count, groupby
 from statistics import median_low
 
@@ -42,6 +43,7 @@ def run_ns(pid):
         return int(f.read().split()[0])
 
 
+@cache
 def softirqds():
     pids = []
     for path in glob.glob("/proc/[0-9]*/comm"):
@@ -229,7 +231,7 @@ class Bench:
         """To attach to a guest takes the kernel some milliseconds: with very many of them, settings do
         not take turns, but each has its rounds one after another."""
         rounds = range(1, self.rounds + 1)
-        for some in [rounds] if lab.guests >= plan.MANY else [[r] for r in rounds]:
+        for some in [rounds] if lab.guests >= plan.MANY or len(settings) == 1 else [[r] for r in rounds]:
             for setting, points in settings if some[0] % 2 else reversed(settings):
                 self.setting(lab, part, setting, points, some)
 
