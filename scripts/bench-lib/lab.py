@@ -107,8 +107,10 @@ class Lab:
         return self
 
     def __exit__(self, *_):
-        self.stop()
-        self.down()
+        try:
+            self.stop()
+        finally:
+            self.down()
 
     def namespaces(self):
         names = [f"{self.prefix}-{x}" for x in ("w", "a", "b", "b1")]
@@ -195,11 +197,11 @@ class Lab:
             self.controllers.append(start(f"{self.prefix}-{side}", f"{self.work}/{side}.log",
                                           f"{self.build}/bin/jitneyd", "--config", self.config(side, own)))
         for child in self.controllers:
-            wait_for(child, "jitneyd: ready", 30)
+            wait_for(child, "jitneyd: ready", 90)
 
     def stop(self):
         while self.controllers:
-            end(self.controllers.pop(), 30)
+            end(self.controllers.pop(), 90)
         while self.forwarders:
             end(self.forwarders.popitem()[1])
 

@@ -26,7 +26,7 @@ def draw(path, title, x, y, commands, blocks):
 def lines(path, title, x, y, settings, series):
     """series: name, rows of x and y, style."""
     series = [s for s in series if s[1]]
-    if not series:
+    if len({row[0] for s in series for row in s[1]}) < 2:
         return
     blocks = [(f"d{i}", sorted(rows)) for i, (_, rows, _) in enumerate(series)]
     plots = ", ".join(f'$d{i} using 1:2 with {style} title "{name}"' for i, (name, _, style) in enumerate(series))
@@ -89,7 +89,7 @@ def all_plots(results, folder):
     at64 = of_contest(results, "messages_per_s", 1e-6)
     series = by_contestant(results, "sizes", lambda r: r["size"], "messages_per_s", factor=1e-6)
     lines(f"{folder}/sizes.svg", "Messages received against their size", "bytes", "millions a second",
-          "set logscale xy 2", [(n, rows + [at64[n]] * (n in at64), s) for n, rows, s in series])
+          "set logscale xy 2", [(n, rows + [at64[n]] if n in at64 else rows, s) for n, rows, s in series])
     lines(f"{folder}/latency.svg", "Latency one way against load", "messages a second", "microseconds, p50 and p99",
           "set logscale xy",
           [(f"{n} {k[:3]}", rows, style) for k, style in (("p50_ns", "linespoints"), ("p99_ns", "linespoints dt 2"))

@@ -20,7 +20,7 @@ TABLES = {
     "load": ("Latency against load", ("load",), HEAD + TIME + COST[-1:]),
     "latency": ("Latency against its bound", ("load", "flags"), HEAD + TIME + COST[-1:] + WIRE[2:]),
     "cycle": ("Static and auto cycle", ("load", "flags"), HEAD + TIME[:2] + COST[-1:] + WIRE),
-    "swaps": ("Page swaps: messages a second, of all guests", ("guests", "load"), HEAD + WIRE + (("aboard %", "aboard", 100),)),
+    "swaps": ("Page swaps: messages a second, of all guests", ("guests", "load"), HEAD + WIRE + (("aboard %", "aboard", 100), ("memory KiB", "memory", 1 / 1024))),
 }
 
 
@@ -90,7 +90,7 @@ def saved(found, key, extra=0):
 def swap_points(results):
     """Messages of all guests in a cycle, messages that went without a swap, and what the model says."""
     for r in results:
-        if r["part"] == "swaps" and r["contestant"] == "stack":
+        if r["part"] == "swaps" and r["contestant"] == "slice":
             x = float(r["load"].split("/")[0]) * plan.SWAP_CYCLE_S
             yield x, 1 - r["swaps_per_message"], 1 - 1 / x
 
@@ -102,8 +102,8 @@ def memory_points(results):
         if r["part"] == "swaps" and r["memory"]:
             by.setdefault(r["guests"], {})[r["contestant"]] = r["memory"]
     for n, m in sorted(by.items()):
-        if "stack-page-per-guest" in m and "stack" in m:
-            yield n, 1 - m["stack"] / m["stack-page-per-guest"], 1 - 1 / n
+        if "slice-page-per-guest" in m and "slice" in m:
+            yield n, 1 - m["slice"] / m["slice-page-per-guest"], 1 - 1 / n
 
 
 def part_figure(items, key, **where):

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+from functools import cache
 from itertools import count, groupby
 from statistics import median_low
 
@@ -42,6 +43,7 @@ def run_ns(pid):
         return int(f.read().split()[0])
 
 
+@cache
 def softirqds():
     pids = []
     for path in glob.glob("/proc/[0-9]*/comm"):
@@ -66,6 +68,12 @@ def cpu_ticks():
     return ticks
 
 
+def memory(status):
+    """Of the pages that messages go into, and of the tables beside the main page."""
+    page, own = status["page"], sum(d["memory"] for d in status["domains"])
+    return page["memory"] + (own - page["page_size"] * page["banks"] if own else 0)
+
+
 def counters(lab):
     """Everything that grows."""
     wire = subprocess.run(["ip", "-n", f"{lab.prefix}-w", "-s", "-j", "link", "show", "to-a"],
@@ -77,7 +85,7 @@ def counters(lab):
         status = lab.ask("a", "status")
         c["aboard"] = status["totals"]["sent_messages"]
         c["swaps"] = status["totals"]["swaps"] + sum(d["swaps"] for d in status["domains"])
-        c["memory"] = status["page"]["memory"] + sum(d["memory"] for d in status["domains"])
+        c["memory"] = memory(status)
     return c
 
 
@@ -201,8 +209,9 @@ class Bench:
             return
         self.records.append(record(lab, part, point, load, round_number, *found))
 
-    def setting(self, lab, part, service, flags, points, round_number):
+    def setting(self, lab, part, setting, points, rounds):
         """With a service, or controllers that have these flags, or none."""
+        service, flags = setting
         points = [p for p in points if p not in self.missing]
         if not points:
             return
@@ -213,9 +222,18 @@ class Bench:
             # The first messages find out that the peers live.
             first = max(points, key=lambda p: p.destinations)._replace(seconds=0.1, burst=16)
             run(lab, first, 1000 * max(first.guests, first.destinations))
-        for p in points if round_number % 2 else reversed(points):
-            self.measure(lab, part, p, round_number)
+        for r in rounds:
+            for p in points if r % 2 else reversed(points):
+                self.measure(lab, part, p, r)
         lab.stop()
+
+    def in_lab(self, lab, part, settings):
+        """To attach to a guest takes the kernel some milliseconds: with very many of them, settings do
+        not take turns, but each has its rounds one after another."""
+        rounds = range(1, self.rounds + 1)
+        for some in [rounds] if lab.guests >= plan.MANY or len(settings) == 1 else [[r] for r in rounds]:
+            for setting, points in settings if some[0] % 2 else reversed(settings):
+                self.setting(lab, part, setting, points, some)
 
     def why_not(self, contestant):
         """None if it can be measured here."""
@@ -242,13 +260,11 @@ class Bench:
 
         for (guests, mtu, peers), in_lab in groupby(sorted(points, key=lab_of), lab_of):
             in_lab = list(in_lab)
-            settings = [(*s, [p for p in in_lab if setting_of(p) == s]) for s in dict.fromkeys(map(setting_of, in_lab))]
+            settings = [(s, [p for p in in_lab if setting_of(p) == s]) for s in dict.fromkeys(map(setting_of, in_lab))]
             begin = time.monotonic()
             with Lab(self.prefix, self.work, self.build, self.cpus, guests, mtu, peers) as lab:
                 self.setup[f"{guests} guests, {peers} peers"] = lab.seconds
-                for r in range(1, self.rounds + 1):
-                    for service, flags, some in settings if r % 2 else reversed(settings):
-                        self.setting(lab, name, service, flags, some, r)
+                self.in_lab(lab, name, settings)
             progress(f"{name}: {time.monotonic() - begin:.0f} s with {guests} guests, {peers or 1} peers")
         if name == "contest":
             self.full.update({m["contestant"]: m["messages_per_s"] for m in medians(self.records)})
