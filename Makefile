@@ -49,6 +49,8 @@ WIRETAP_CFLAGS = $(call once,WIRETAP_CFLAGS,--cflags wireshark)
 JITNEYD_FOUND = $(call once,JITNEYD_FOUND,--libs $(JITNEYD_PKGS))
 JITNEY_FOUND = $(call once,JITNEY_FOUND,--libs $(JITNEY_PKGS))
 TEST_FOUND = $(call once,TEST_FOUND,--libs $(TEST_PKGS))
+DPDK_CFLAGS = $(call once,DPDK_CFLAGS,--cflags libdpdk)
+DPDK_FOUND = $(call once,DPDK_FOUND,--silence-errors --libs libdpdk)
 JITNEYD_LIBS = $(JITNEYD_FOUND) -lm -lpthread
 JITNEY_LIBS = $(JITNEY_FOUND) -lwiretap -lwsutil -lm
 GUEST_LIBS = -ljansson -lpcap -lm
@@ -78,7 +80,9 @@ THREADS := $(call tests,tests/unit,test_threads*)
 UNIT := $(filter-out $(THREADS),$(call tests,tests/unit,test_*))
 BPF_TESTS := $(call tests,tests/bpf,test_*)
 FUZZERS := $(call tests,tests/fuzz,fuzz_*)
-BENCHES := $(call tests,tests/bench,bench_*)
+DPDK_BENCH := build/tests/bench_dpdk
+# Only where there is DPDK.
+BENCHES := $(filter-out $(if $(DPDK_FOUND),,$(DPDK_BENCH)),$(call tests,tests/bench,bench_*))
 COUNTS := $(call tests,tests/instructions,count_*)
 FAIL := $(patsubst tests/fault/%.c,build/tests/%.so,$(wildcard tests/fault/fail.c))
 
@@ -110,7 +114,8 @@ demo: deps
 check: deps
 	@scripts/check $(ONLY)
 
-bench: deps
+bench:
+	@scripts/install-deps --bench
 	@$(MAKE) --no-print-directory all benches
 	@scripts/bench $(if $(QUICK),--quick)
 
@@ -182,7 +187,7 @@ build/bin/jitney: $(JITNEY_C:%.c=build/obj/%.o) build/obj/common.a
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(JITNEY_LIBS)
 
-build/bin/jitney-guest: $(GUEST_C:%.c=build/obj/%.o) build/lib/libjitney.a
+build/bin/jitney-guest: $(GUEST_C:%.c=build/obj/%.o) build/lib/libjitney.a build/obj/common.a
 	$(call say,LINK,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(GUEST_LIBS)
@@ -245,6 +250,10 @@ build/tests/test_slice build/tests/test_template: $(LIBJITNEY_C:%.c=build/asan/o
 build/tests/test_threads_slice: $(LIBJITNEY_C:%.c=build/tsan/obj/%.o)
 build/tests/bench_send build/tests/count_guest: $(LIBJITNEY_C:%.c=build/obj/%.o)
 build/tests/bench_path: build/lib/libjitney.a
+
+# DPDK's flags choose a processor, and include a header everywhere: nobody else's affair.
+build/obj-bench/bench_dpdk.o: PKG_CFLAGS = $(DPDK_CFLAGS)
+$(DPDK_BENCH): TEST_LIBS += $(DPDK_FOUND)
 
 # For LD_PRELOAD.
 $(FAIL): build/tests/%.so: tests/fault/%.c Makefile

@@ -3,18 +3,24 @@
  * Sender and receiver for the comparison in scripts/bench: one kind of message, and
  * one loop around it, for every way that it can take.
  */
-#include <getopt.h>
-
+#include "path/options.h"
 #include "path/receive.h"
 
 static void usage(void)
 {
 	puts("Usage: bench_path send WAY --dest ADDR:PORT [OPTION...]\n"
 	     "       bench_path recv WAY [OPTION...]\n\n"
-	     "Send as fast as it goes by: sendto sendmmsg gso af_xdp; through a controller: xdp\n"
-	     "slice map. Receive as: plain (recvmmsg), helper (slice), helper-xdp. JSON tells the\n"
-	     "result; recv ends behind SIGTERM, when nothing comes any more.\n\n"
+	     "Send by: sendto sendmmsg gso af_xdp; through a controller: xdp slice map. Receive as:\n"
+	     "plain (recvmmsg), helper (slice), helper-xdp, peers (all of them, by their frames on\n"
+	     "the wire). JSON tells the result; recv ends behind SIGTERM, when nothing comes any\n"
+	     "more.\n\n"
 	     "  --dest ADDR:PORT  IPv4\n"
+	     "  --destinations N  this address and those that follow it (1)\n"
+	     "  --netns NAME      send: for guests in the namespaces NAME1, NAME2, ..\n"
+	     "  --guests N        how many (1)\n"
+	     "  --burst N         messages of a guest to a destination in a row, up to 256 (256)\n"
+	     "  --rate N          messages a second, of all; their latency is measured from 24 bytes\n"
+	     "                    on (0: as fast as it goes)\n"
 	     "  --mac MAC         of the receiver; af_xdp only\n"
 	     "  --port PORT       recv: 7000\n"
 	     "  --run N           number of the run, the same for both: others do not count\n"
@@ -23,51 +29,17 @@ static void usage(void)
 	     "  --socket PATH     the controller's");
 }
 
-static bool options_read(int argc, char **argv, struct options *o)
-{
-	static const struct option table[] = {
-		{ "dest", required_argument, NULL, 'd' },
-		{ "mac", required_argument, NULL, 'm' },
-		{ "port", required_argument, NULL, 'p' },
-		{ "run", required_argument, NULL, 'r' },
-		{ "size", required_argument, NULL, 's' },
-		{ "seconds", required_argument, NULL, 't' },
-		{ "socket", required_argument, NULL, 'c' },
-		{ 0 },
-	};
-	int key;
-
-	while ((key = getopt_long(argc, argv, "", table, NULL)) != -1) {
-		if (key == 'd')
-			o->dest = optarg;
-		else if (key == 'm')
-			o->mac = optarg;
-		else if (key == 'p')
-			o->port = (uint16_t)strtoul(optarg, NULL, 10);
-		else if (key == 'r')
-			o->run = strtoul(optarg, NULL, 10) & 0xffffff;
-		else if (key == 's')
-			o->size = strtoul(optarg, NULL, 10);
-		else if (key == 't')
-			o->seconds = strtod(optarg, NULL);
-		else if (key == 'c')
-			o->socket = optarg;
-		else
-			return false;
-	}
-	return optind == argc - 2 && o->size >= MESSAGE_MIN && o->size <= MESSAGE_MAX &&
-	       o->seconds > 0;
-}
-
 int main(int argc, char **argv)
 {
-	struct options o = { .port = 7000, .size = 64, .seconds = 1 };
+	struct options o = {
+		.port = 7000, .size = 64, .guests = 1, .destinations = 1, .burst = TURN, .seconds = 1
+	};
 
 	if (argc == 2 && !strcmp(argv[1], "--help")) {
 		usage();
 		return 0;
 	}
-	if (options_read(argc, argv, &o)) {
+	if (options_read(argc, argv, 2, &o)) {
 		o.how = argv[optind + 1];
 		if (!strcmp(argv[optind], "send"))
 			return path_send(&o);

@@ -260,3 +260,30 @@ int jt_netdev_behind(uint32_t ifindex, uint8_t mac[6])
 	memcpy(mac, b.mac, sizeof(b.mac));
 	return 0;
 }
+
+static int xdp_message(struct nl_msg *msg, void *arg)
+{
+	struct nlattr *xdp, *id = NULL;
+
+	xdp = nlmsg_find_attr(nlmsg_hdr(msg), sizeof(struct ifinfomsg), IFLA_XDP);
+	if (xdp)
+		id = nla_find(nla_data(xdp), nla_len(xdp), IFLA_XDP_PROG_ID);
+	if (id)
+		*(uint32_t *)arg = nla_get_u32(id);
+	return NL_OK;
+}
+
+uint32_t jt_netdev_xdp(uint32_t ifindex)
+{
+	struct ifinfomsg one = { .ifi_index = (int)ifindex };
+	struct nl_sock *sock = netlink_open();
+	uint32_t id = 0;
+
+	if (!sock)
+		return 0;
+	nl_socket_modify_cb(sock, NL_CB_VALID, NL_CB_CUSTOM, xdp_message, &id);
+	if (nl_send_simple(sock, RTM_GETLINK, 0, &one, sizeof(one)) >= 0)
+		nl_recvmsgs_default(sock);
+	nl_socket_free(sock);
+	return id;
+}

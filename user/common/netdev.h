@@ -49,4 +49,13 @@ int jt_netdev_route(uint32_t ifindex, const struct jt_address *dest, struct jt_a
  */
 int jt_netdev_behind(uint32_t ifindex, uint8_t mac[6]);
 
+/*
+ * jt_netdev_xdp() - Which XDP program a device runs
+ *
+ * libbpf's bpf_xdp_query() has the kernel tell of every device there is.
+ *
+ * Return: its id; 0 if there is none, or that can't be known.
+ */
+uint32_t jt_netdev_xdp(uint32_t ifindex);
+
 #endif

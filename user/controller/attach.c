@@ -75,9 +75,9 @@ static uint32_t program_id(int program)
 /* The device runs an XDP program. Ours, put there by hand, is as good as attached. */
 static int attach_taken(int program, const struct jt_netdev *dev, struct jt_attachment *out)
 {
-	uint32_t id = 0;
+	uint32_t id = jt_netdev_xdp(dev->ifindex);
 
-	if (!bpf_xdp_query_id((int)dev->ifindex, 0, &id) && id && id == program_id(program)) {
+	if (id && id == program_id(program)) {
 		*out = (struct jt_attachment){ .mode = JT_MODE_adopted,
 					       .link = -1,
 					       .ifindex = dev->ifindex };
@@ -99,13 +99,6 @@ static int attach_failed(const struct jt_netdev *dev, int err)
 	return err;
 }
 
-static bool xdp_present(const struct jt_netdev *dev)
-{
-	uint32_t id = 0;
-
-	return !bpf_xdp_query_id((int)dev->ifindex, 0, &id) && id;
-}
-
 /*
  * Native XDP on a veth takes GSO from its peer: bulk TCP through it falls to a
  * third. The tcx entry point costs the guest nothing, so auto takes that.
@@ -115,7 +108,7 @@ int jt_attach_vif(struct jt_datapath *d, const struct jt_netdev *dev, enum jt_at
 {
 	int err;
 
-	if (xdp_present(dev))
+	if (jt_netdev_xdp(dev->ifindex))
 		return attach_taken(d->programs[JT_PROGRAM_vif], dev, out);
 	if (how == JT_ATTACH_AUTO || how == JT_ATTACH_TCX)
 		err = attach_tcx(d->programs[JT_PROGRAM_vif_tcx], dev, out);
@@ -135,7 +128,7 @@ int jt_attach_uplink(struct jt_datapath *d, const struct jt_netdev *dev, enum jt
 	int program = d->programs[JT_PROGRAM_uplink], err = -EOPNOTSUPP;
 	bool physical = !*dev->kind;
 
-	if (xdp_present(dev))
+	if (jt_netdev_xdp(dev->ifindex))
 		return attach_taken(program, dev, out);
 	if (how == JT_ATTACH_GENERIC)
 		err = attach_xdp(program, dev, false, out);

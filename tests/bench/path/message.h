@@ -1,12 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * What all contestants send: a number in front, its complement at the end, and
- * between them what lay there. Cheap, so that the contestants are measured and not
- * this; enough to count what was lost, came twice, or was cut or mixed up.
+ * between them what lay there; where there is a rate to be kept, also the time at
+ * which it was sent. Cheap, so that the contestants are measured and not this;
+ * enough to count what was lost, came twice, or was cut or mixed up.
+ *
+ * The number is that of the run, of the flow (a guest and a destination), and of
+ * the message in its flow.
  */
 #ifndef BENCH_PATH_MESSAGE_H
 #define BENCH_PATH_MESSAGE_H
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -15,24 +20,41 @@
 
 #define MESSAGE_MIN 16U
 #define MESSAGE_MAX 1024U
-#define RUN_SHIFT 40
+#define TURN 256U /* messages of a flow that are made, then sent */
+#define RUN_SHIFT 48
+#define FLOW_SHIFT 32
+#define FLOWS_MAX 65536U
+#define TIME_AT 8U /* behind the number, if the message has room */
+#define TIMED_MIN 24U
+#define TIMES_MAX (1U << 22)
 
 struct options {
 	const char *how;
-	const char *dest; /* ADDR:PORT */
+	const char *dest; /* ADDR:PORT, of the first destination */
 	const char *mac;
 	const char *socket; /* a controller's */
+	const char *netns;  /* of guest N: /run/netns/, this and N; NULL: this process's */
 	uint16_t port;
 	uint64_t run; /* of which the messages are: others come too late to count */
 	size_t size;
+	unsigned int guests, destinations;
+	unsigned int burst; /* messages of a flow in a row */
+	double rate;	    /* messages a second, of all guests; 0: as fast as it goes */
 	double seconds;
 };
 
 struct tally {
-	uint64_t received, altered, reordered, next;
+	uint64_t received, altered, reordered;
 	uint64_t first_ns, last_ns; /* of messages */
 	uint64_t first_cpu_ns;
+	uint64_t now_ns;	  /* when the program had the batch at hand */
+	uint32_t next[FLOWS_MAX]; /* number */
 };
+
+static struct {
+	uint64_t ns[TIMES_MAX]; /* that messages took */
+	uint32_t count;
+} times;
 
 static uint64_t clock_ns(clockid_t clock)
 {
@@ -50,9 +72,17 @@ static void message_make(uint8_t *at, size_t size, uint64_t number)
 	memcpy(at + size - sizeof(end), &end, sizeof(end));
 }
 
+/* What has no stamp has zeros there. */
+static inline void message_stamp(uint8_t *at, size_t size, uint64_t now)
+{
+	if (size >= TIMED_MIN)
+		memcpy(at + TIME_AT, &now, sizeof(now));
+}
+
 static void message_check(struct tally *t, const struct options *o, const uint8_t *at, size_t size)
 {
-	uint64_t number, end;
+	uint64_t number, end, sent = 0;
+	uint32_t *next;
 
 	if (size != o->size) {
 		t->altered++;
@@ -64,8 +94,13 @@ static void message_check(struct tally *t, const struct options *o, const uint8_
 		return;
 	t->received++;
 	t->altered += end != ~number;
-	t->reordered += number < t->next;
-	t->next = number + 1;
+	next = &t->next[number >> FLOW_SHIFT & (FLOWS_MAX - 1)];
+	t->reordered += (uint32_t)number < *next;
+	*next = (uint32_t)number + 1;
+	if (size >= TIMED_MIN)
+		memcpy(&sent, at + TIME_AT, sizeof(sent));
+	if (sent && times.count < TIMES_MAX)
+		times.ns[times.count++] = t->now_ns - sent;
 }
 
 /* Behind each batch. CPU time is a system call: only once here, and at the end. */
@@ -82,7 +117,7 @@ static void tally_time(struct tally *t)
 
 static int complain(const char *what, const char *why)
 {
-	fprintf(stderr, "bench_path: failed to %s: %s\n", what, why);
+	fprintf(stderr, "%s: failed to %s: %s\n", program_invocation_short_name, what, why);
 	return 1;
 }
 
