@@ -46,7 +46,7 @@ JT_INLINE int jt_env_flow(struct jt_page *page, const struct jt_flow_key *key)
 	if (JT_ROUTE_KIND(route) != JT_PLACE_PEER || JT_ROUTE_ID(route) >= JT_PEERS_MAX)
 		return -JT_REASON_NO_PEER;
 	JT_WRITE(flow->messages, JT_READ(flow->messages) + 1);
-	JT_WRITE(flow->aboard_ns, bpf_ktime_get_coarse_ns());
+	JT_WRITE(flow->aboard_ns, jt_clock(c));
 	return (int)JT_ROUTE_ID(route);
 }
 
@@ -134,7 +134,7 @@ JT_INLINE void jt_frame_work(struct jt_page *page, struct jt_guest *guest, struc
 	__u64 start = jt_sample_start(guest, b->messages);
 
 	if (!reason)
-		reason = jt_frame_board(page, b, bpf_ktime_get_coarse_ns());
+		reason = jt_frame_board(page, b, jt_clock(page->control));
 	if (reason & ~JT_OPENED)
 		jt_count_reasons(guest->reasons, jt_frame_reason(reason & ~JT_OPENED), b->messages);
 	else

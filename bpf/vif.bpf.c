@@ -129,7 +129,7 @@ JT_INLINE int jt_vif_work(struct jt_vif *v)
 	reason = jt_parse(v->data, v->end, v->total, v->tagged, v->vlan, &parsed);
 	if (reason)
 		return jt_pass(v, reason);
-	v->now = bpf_ktime_get_coarse_ns();
+	v->now = jt_clock(v->page.control);
 	if (v->now > JT_READ(v->page.control->alive_until_ns))
 		return jt_pass(v, JT_REASON_STALE);
 	reason = jt_flow_get(v->page.control, jt_ip(v, &parsed), v->end, &parsed.key, v->guest,

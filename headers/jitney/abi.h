@@ -196,7 +196,9 @@ struct jt_control {
 	__u64 alive_until_ns; /* any: programs pass everything on after it; ~0: no limit */
 	__u32 asleep;	      /* any: 1: ring when something comes aboard */
 	__u32 rung_epoch;     /* any: epoch for which "full" was rung */
-	__u64 unused_hot[5];
+	__u64 tick;	      /* any: the tick in which tick_ns was read from the clock */
+	__u64 tick_ns;	      /* any: and what it was then; see jt_clock() */
+	__u64 unused_hot[3];
 
 	/* Read with every frame that goes into `frames`. */
 	__u32 frames_polled; /* 1: the controller looks there by itself: nobody need wake it */
