@@ -108,6 +108,25 @@ JT_INLINE const __u8 *jt_ip(struct jt_vif *v, const struct jt_parsed *p)
 	return v->data + sizeof(struct jt_eth) + (tag ? sizeof(struct jt_vlan) : 0);
 }
 
+/*
+ * In XDP the bytes at hand are nearly always all there are: how many there are in
+ * other buffers is asked for, by a call, if the packet says that it is longer.
+ */
+JT_INLINE int jt_vif_parse(struct jt_vif *v, struct jt_parsed *parsed)
+{
+	int reason, i;
+
+#pragma clang loop unroll(disable)
+	for (i = 0; i < 2; i++) {
+		reason = jt_parse(v->data, v->end, v->total, v->tagged, v->vlan, parsed);
+		if (reason != JT_REASON_BAD_LENGTH || i || v->page.skb)
+			break;
+		v->total = bpf_xdp_get_buff_len(v->page.ctx);
+		parsed->key.header = (struct jt_template){};
+	}
+	return reason;
+}
+
 JT_INLINE int jt_vif_work(struct jt_vif *v)
 {
 	struct jt_parsed parsed = {};
@@ -126,7 +145,7 @@ JT_INLINE int jt_vif_work(struct jt_vif *v)
 	if (!JT_READ(v->guest->mac))
 		jt_mac_learn(v->data, v->end, v->guest, *id);
 	parsed.key.guest = *id;
-	reason = jt_parse(v->data, v->end, v->total, v->tagged, v->vlan, &parsed);
+	reason = jt_vif_parse(v, &parsed);
 	if (reason)
 		return jt_pass(v, reason);
 	v->now = jt_clock(v->page.control);
@@ -159,9 +178,9 @@ JT_NOINLINE int jt_vif_xdp(struct xdp_md *ctx)
 		.data = (const __u8 *)(long)ctx->data,
 		.end = (const __u8 *)(long)ctx->data_end,
 		.ifindex = ctx->ingress_ifindex,
+		.total = ctx->data_end - ctx->data,
 	};
 
-	v.total = bpf_xdp_get_buff_len(ctx);
 	switch (jt_vif_work(&v)) {
 	case JT_PASS:
 		return XDP_PASS;
