@@ -164,8 +164,8 @@ JT_INLINE int jt_frame_take(struct jt_page *page, const __u8 *data, const __u8 *
 			    __u32 ifindex)
 {
 	const struct jt_eth *eth = (const struct jt_eth *)data;
-	__u32 *id = bpf_map_lookup_elem(&vifs, &ifindex);
-	struct jt_guest *guest = id ? bpf_map_lookup_elem(&guests, id) : NULL;
+	__u32 id = 0;
+	struct jt_guest *guest = jt_guest_of(ifindex, &id);
 	struct jt_frame_header h;
 	struct jt_block b = {};
 	__u64 source = 0, dest = 0;
@@ -174,7 +174,7 @@ JT_INLINE int jt_frame_take(struct jt_page *page, const __u8 *data, const __u8 *
 	if (!guest || !page->control || data + sizeof(*eth) > end)
 		return JT_PASS;
 	if (!JT_READ(guest->mac))
-		jt_mac_learn(data, end, guest, *id);
+		jt_mac_learn(data, end, guest, id);
 	__builtin_memcpy(&source, eth->source, 6);
 	__builtin_memcpy(&dest, eth->dest, 6);
 	if (source != JT_READ(guest->mac)) {
@@ -192,7 +192,7 @@ JT_INLINE int jt_frame_take(struct jt_page *page, const __u8 *data, const __u8 *
 		return JT_DROP;
 	}
 	__builtin_memcpy(&h, data + sizeof(*eth), sizeof(h));
-	b.guest = *id;
+	b.guest = id;
 	jt_frame_work(page, guest, &b, &h, total - JT_BLOCK_START);
 	return JT_DROP;
 }

@@ -73,6 +73,17 @@ struct {
 	__type(value, __u32);
 } vifs __attribute__((weak)) SEC(".maps");
 
+/*
+ * ifindex of a vif % JT_GUESTS_MAX -> id of its guest and one. Two vifs may have the
+ * same entry: then it is one's, and `vifs` knows the other.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, JT_GUESTS_MAX);
+	__type(key, __u32);
+	__type(value, __u32);
+} slots __attribute__((weak)) SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, JT_ADDRESSES_MAX);

@@ -131,20 +131,17 @@ JT_INLINE int jt_vif_work(struct jt_vif *v)
 {
 	struct jt_parsed parsed = {};
 	struct jt_message m = { .parsed = &parsed };
-	/* A copy: who passes the address of a part of v gets all of it on the stack. */
-	__u32 ifindex = v->ifindex, *id = bpf_map_lookup_elem(&vifs, &ifindex);
 	__u64 route = 0;
+	__u32 id = 0;
 	int reason;
 
-	if (!id)
-		return JT_PASS;
-	v->guest = bpf_map_lookup_elem(&guests, id);
+	v->guest = jt_guest_of(v->ifindex, &id);
 	v->page.control = jt_control();
 	if (!v->guest || !v->page.control || JT_READ(v->page.control->magic) != JT_MAGIC)
 		return JT_PASS;
 	if (!JT_READ(v->guest->mac))
-		jt_mac_learn(v->data, v->end, v->guest, *id);
-	parsed.key.guest = *id;
+		jt_mac_learn(v->data, v->end, v->guest, id);
+	parsed.key.guest = id;
 	reason = jt_vif_parse(v, &parsed);
 	if (reason)
 		return jt_pass(v, reason);

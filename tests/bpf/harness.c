@@ -73,6 +73,7 @@ void harness_open(struct harness *h, const char *path)
 	h->uplink = PROG("jitney_uplink");
 	h->uplink_tcx = PROG("jitney_uplink_tcx");
 	h->vifs = MAP("vifs");
+	h->slots = MAP("slots");
 	h->addresses = MAP("addresses");
 	h->flows = MAP("flows");
 	h->events = MAP("events");
@@ -124,6 +125,13 @@ void harness_reset_banks(struct harness *h)
 		h->control->banks[(epoch + i) % g->banks].word = jt_bank_blank(epoch + i);
 }
 
+void slot_set(struct harness *h, __u32 ifindex, __u32 value)
+{
+	__u32 entry = ifindex % JT_GUESTS_MAX;
+
+	CHECK(h->slots < 0 || !bpf_map_update_elem(h->slots, &entry, &value, BPF_ANY));
+}
+
 static void guest_init(struct harness *h, __u32 id, __u32 ifindex)
 {
 	struct jt_guest *guest = &h->guests[id];
@@ -131,6 +139,7 @@ static void guest_init(struct harness *h, __u32 id, __u32 ifindex)
 	memset(guest, 0, sizeof(*guest));
 	guest->ifindex = ifindex;
 	CHECK(!bpf_map_update_elem(h->vifs, &ifindex, &id, BPF_ANY));
+	slot_set(h, ifindex, id + 1);
 }
 
 void harness_reset(struct harness *h)

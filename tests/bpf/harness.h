@@ -24,7 +24,7 @@ enum { PEER_ONE = 1, PEER_OTHER = 2 };
 struct harness {
 	struct bpf_object *object;
 	int vif, vif_tcx, uplink, uplink_tcx; /* programs */
-	int vifs, addresses, flows, events, frames, xsks, claims;
+	int vifs, slots, addresses, flows, events, frames, xsks, claims;
 	/* the mapped maps */
 	struct jt_control *control;
 	struct jt_extent *extents;
@@ -56,6 +56,9 @@ void harness_close(struct harness *h);
 void harness_reset(struct harness *h);
 /* Only the banks, for benches. */
 void harness_reset_banks(struct harness *h);
+
+/* What the map `slots` says of a vif: the id of its guest and one, 0: nothing. */
+void slot_set(struct harness *h, __u32 ifindex, __u32 value);
 
 void address_add(struct harness *h, __u16 family, __u16 scope, const __u8 *bytes, __u32 kind,
 		 __u32 id);

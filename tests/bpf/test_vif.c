@@ -52,9 +52,24 @@ static void test_not_ours(void)
 	CHECK(show(&p) == PASS);
 	h.control->magic = JT_MAGIC;
 	bpf_map_delete_elem(h.vifs, &ifindex);
+	slot_set(&h, ifindex, 0);
 	CHECK(show(&p) == PASS);
 	CHECK(!memcmp(&before, &h.guests[GUEST_ONE], sizeof(before)));
 	CHECK(h.control->banks[0].word == jt_bank_blank(HARNESS_EPOCH));
+}
+
+/* Two vifs have one entry in `slots`: it is a guess, and no guest gets another's packets. */
+static void test_lost_slot(void)
+{
+	known(&v4);
+	slot_set(&h, HARNESS_VIF, GUEST_OTHER + 1);
+	offer(&v4, DROP, JT_ABOARD);
+	CHECK(!h.guests[GUEST_OTHER].messages);
+	slot_set(&h, HARNESS_VIF, JT_GUESTS_MAX + 1);
+	offer(&v4, DROP, JT_ABOARD);
+	slot_set(&h, HARNESS_VIF, 0);
+	offer(&v4, DROP, JT_ABOARD);
+	CHECK(h.guests[GUEST_ONE].messages == 3);
 }
 
 static void test_no_peer(void)
@@ -285,6 +300,7 @@ static const struct vif_test tests[] = {
 	{ "aboard", test_aboard },
 	{ "two peers", test_two_peers },
 	{ "not ours", test_not_ours },
+	{ "lost slot", test_lost_slot },
 	{ "no peer", test_no_peer },
 	{ "peer down", test_peer_down },
 	{ "stale", test_stale },

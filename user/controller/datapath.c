@@ -20,8 +20,9 @@
 #define POOL_FRAMES 1024
 
 static const char *const map_names[] = { "page",   "extents", "control",   "guests",
-					 "peers",  "vifs",    "addresses", "flows",
-					 "events", "frames",  "xsks",	   "claims" };
+					 "peers",  "vifs",    "slots",     "addresses",
+					 "flows",  "events",  "frames",	   "xsks",
+					 "claims" };
 static const char *const program_names[] = { "jitney_vif", "jitney_vif_tcx", "jitney_uplink",
 					     "jitney_uplink_tcx" };
 _Static_assert(JT_ARRAY_SIZE(map_names) == JT_MAP_COUNT, "a name for every map");
@@ -306,9 +307,11 @@ void jt_datapath_forget(struct jt_datapath *d)
 	struct jt_flow_key flow;
 	struct jt_claim claim;
 	struct jt_address address;
-	uint32_t ifindex;
+	uint32_t ifindex, slot, none = 0;
 
 	empty_map(d->maps[JT_MAP_vifs], &ifindex);
+	for (slot = 0; slot < JT_GUESTS_MAX; slot++)
+		bpf_map_update_elem(d->maps[JT_MAP_slots], &slot, &none, BPF_ANY);
 	empty_map(d->maps[JT_MAP_addresses], &address);
 	empty_map(d->maps[JT_MAP_flows], &flow);
 	empty_map(d->maps[JT_MAP_claims], &claim);

@@ -19,6 +19,7 @@ enum jt_map {
 	JT_MAP_guests,
 	JT_MAP_peers,
 	JT_MAP_vifs,
+	JT_MAP_slots,
 	JT_MAP_addresses,
 	JT_MAP_flows,
 	JT_MAP_events,
