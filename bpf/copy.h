@@ -16,7 +16,7 @@ JT_INLINE void jt_copy_words(__u8 *to, const __u8 *from, int n)
 	int i;
 
 	for (i = 0; i < n / 8; i++)
-		((__u64 *)to)[i] = ((const __u64 *)from)[i];
+		((jt_word *)to)[i] = ((const jt_word *)from)[i];
 }
 
 /*

@@ -40,7 +40,8 @@ JT_INLINE int jt_env_flow(struct jt_page *page, const struct jt_flow_key *key)
 
 	if (!guest || !c)
 		return -JT_REASON_LOST_STALE;
-	reason = jt_flow_get(c, NULL, NULL, key, guest, &flow, &route);
+	flow = jt_flow_known_slim(c, key, &route);
+	reason = jt_flow_get(c, NULL, NULL, key, guest, jt_clock(c), &flow, &route);
 	if (reason)
 		return -reason;
 	if (JT_ROUTE_KIND(route) != JT_PLACE_PEER || JT_ROUTE_ID(route) >= JT_PEERS_MAX)

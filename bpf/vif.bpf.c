@@ -11,19 +11,6 @@
 #define JT_HEADERS_MAX 66 /* Ethernet, VLAN, IPv6, UDP */
 #define JT_GAP_LIMIT 8	  /* in units of the latency bound */
 #define JT_LEGACY_NS 1000000000ULL
-#define JT_ORDER_NS 100000000ULL
-
-/*
- * True while messages of the flow may still be on their way: in the page, on
- * the wire, or with the controller of the other side. One that went the
- * kernel's way now would overtake them.
- */
-JT_INLINE bool jt_flow_aboard(struct jt_vif *v, struct jt_flow *flow)
-{
-	/* Signed: another CPU may have written a moment later. */
-	return (__s64)(v->now - JT_READ(flow->aboard_ns)) <
-	       (__s64)(JT_ORDER_NS + JT_READ(v->page.control->latency_ns));
-}
 
 /*
  * Is company to be expected for the first message to a peer in this cycle? If
@@ -52,7 +39,7 @@ JT_INLINE bool jt_company(struct jt_vif *v, struct jt_peer *peer)
 JT_INLINE int jt_large(struct jt_vif *v, const struct jt_message *m)
 {
 	JT_WRITE(m->flow->legacy_until_ns, v->now + JT_LEGACY_NS);
-	if (!jt_flow_aboard(v, m->flow))
+	if (!jt_flow_aboard(m->flow, v->now, JT_READ(v->page.control->latency_ns)))
 		return v->segmented ? JT_REASON_SEGMENTED : JT_REASON_TOO_LARGE;
 	return !v->segmented && jt_message_fits(m->parsed, m->peer) ? JT_ABOARD :
 								      JT_REASON_OVERTOOK;
@@ -60,7 +47,7 @@ JT_INLINE int jt_large(struct jt_vif *v, const struct jt_message *m)
 
 JT_INLINE int jt_small(struct jt_vif *v, const struct jt_message *m)
 {
-	bool aboard = jt_flow_aboard(v, m->flow);
+	bool aboard = jt_flow_aboard(m->flow, v->now, JT_READ(v->page.control->latency_ns));
 
 	if (!jt_message_fits(m->parsed, m->peer))
 		return JT_REASON_TOO_LARGE;
@@ -148,8 +135,9 @@ JT_INLINE int jt_vif_work(struct jt_vif *v)
 	v->now = jt_clock(v->page.control);
 	if (v->now > JT_READ(v->page.control->alive_until_ns))
 		return jt_pass(v, JT_REASON_STALE);
+	m.flow = jt_flow_known(v->page.control, &parsed.key, &route);
 	reason = jt_flow_get(v->page.control, jt_ip(v, &parsed), v->end, &parsed.key, v->guest,
-			     &m.flow, &route);
+			     v->now, &m.flow, &route);
 	if (reason) {
 		jt_count_reason(v->guest->reasons, reason);
 		return reason == JT_REASON_SPOOFED_MAC || reason == JT_REASON_SPOOFED_IP ? JT_DROP :

@@ -7,8 +7,8 @@
 
 static void test_aboard(void)
 {
+	const struct jt_flow *flow;
 	struct packet p;
-	struct jt_flow flow;
 
 	known(&v4);
 	known(&v6);
@@ -17,9 +17,9 @@ static void test_aboard(void)
 	offer(&v6, DROP, JT_ABOARD);
 	offer(&icmp, DROP, JT_ABOARD);
 	packet_make(&p, &v4);
-	CHECK(flow_get(&h, &p, GUEST_ONE, &flow));
-	CHECK(flow.messages == 2 && flow.aboard_ns);
-	CHECK(JT_ROUTE_KIND(flow.route) == JT_PLACE_PEER && JT_ROUTE_ID(flow.route) == PEER_ONE);
+	flow = flow_at(&h, &p, GUEST_ONE);
+	CHECK(flow && flow->messages == 2 && flow->aboard_ns);
+	CHECK(JT_ROUTE_KIND(flow->route) == JT_PLACE_PEER && JT_ROUTE_ID(flow->route) == PEER_ONE);
 	CHECK(h.guests[GUEST_ONE].writes == 1 && h.guests[GUEST_ONE].writes_ns > 0);
 	CHECK(JT_COMMITTED_MESSAGES(h.extents[0].committed) == 4);
 	CHECK(JT_EXTENT_TEMPLATES(h.extents[0].word) == 3);
@@ -169,7 +169,7 @@ static void test_segmented(void)
 /* Once nothing of the flow is aboard, it goes the kernel's way for a while. */
 static void test_small_behind_large(void)
 {
-	struct jt_flow flow;
+	struct jt_flow *flow;
 	struct packet p;
 
 	known(&v4);
@@ -179,10 +179,10 @@ static void test_small_behind_large(void)
 	offer(&v4, PASS, JT_REASON_MIXED_FLOW);
 	offer(&v4, PASS, JT_REASON_MIXED_FLOW);
 	packet_make(&p, &v4);
-	CHECK(flow_get(&h, &p, GUEST_ONE, &flow));
-	CHECK(flow.legacy_until_ns > now_ns() && flow.legacy_until_ns < now_ns() + 1100000000ULL);
-	flow.legacy_until_ns = 0;
-	flow_set(&h, &p, GUEST_ONE, &flow);
+	flow = flow_at(&h, &p, GUEST_ONE);
+	CHECK(flow && flow->legacy_until_ns > now_ns());
+	CHECK(flow->legacy_until_ns < now_ns() + 1100000000ULL);
+	flow->legacy_until_ns = 0;
 	offer(&v4, DROP, JT_ABOARD);
 }
 

@@ -22,6 +22,7 @@ enum jt_map {
 	JT_MAP_slots,
 	JT_MAP_addresses,
 	JT_MAP_flows,
+	JT_MAP_crowded,
 	JT_MAP_events,
 	JT_MAP_frames,
 	JT_MAP_xsks,
