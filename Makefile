@@ -187,7 +187,7 @@ build/bin/jitney: $(JITNEY_C:%.c=build/obj/%.o) build/obj/common.a
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(JITNEY_LIBS)
 
-build/bin/jitney-guest: $(GUEST_C:%.c=build/obj/%.o) build/lib/libjitney.a
+build/bin/jitney-guest: $(GUEST_C:%.c=build/obj/%.o) build/lib/libjitney.a build/obj/common.a
 	$(call say,LINK,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(GUEST_LIBS)

@@ -776,3 +776,33 @@ captured_all() {
 		-Y "jitney.type == 1 && eth.dst == $(lab_uplink_mac b)" -T fields -e jitney.messages 2>/dev/null |
 		awk '{ n += $1 } END { print n }')" "$messages"
 }
+
+@test "path: --queues: a socket on each of the uplink's queues" {
+	local side
+	lab 2 1
+	for side in a b; do
+		place "$side" ethtool -L uplink rx 2 tx 2 && place w ethtool -L "to-$side" rx 2 tx 2 ||
+			fail "a veth has two queues where there are two CPUs"
+	done
+	start_controller a --queues=2 --attach=native --guest=a1=vif-a1 --guest=a2=vif-a2 \
+		--peer=nobody=02:77:00:00:0c:ff "$(peer_flags a)" --remote="$(lab_mac b1)=b"
+	start_controller b --queues=2 --attach=native --guest=b1=vif-b1 "$(peer_flags b)" \
+		--remote="$(lab_mac a1)=a" --remote="$(lab_mac a2)=a"
+	peers_up
+	exchange a1 b1 40000 --sizes=0-200 --sendmmsg=16
+	exchange b1 a2 40000 --sizes=0-200 --sendmmsg=16
+	carried a 35000
+	carried b 35000
+	# Of a peer named behind another the frames leave by the second queue.
+	equal "queues" "$(ask a status '.uplink.queues | length')" 2
+	equal "frames of a by its first queue" "$(ask a status '.uplink.queues[0].sent')" 0
+	between "frames of a by its second" "$(ask a status '.uplink.queues[1].sent')" 1000 100000
+	between "frames of b by its first" "$(ask b status '.uplink.queues[0].sent')" 1000 100000
+	between "frames to b, by any" "$(ask b status '[.uplink.queues[].received] | add')" 1000 100000
+	equal "frames lost" "$(total a received_lost) $(total b received_lost)" "0 0"
+	stop a && stop b
+	place a ethtool -L uplink rx 1 tx 1
+	start a a "$bin/jitneyd" --uplink=uplink --queues=2 --socket="$work/a.sock"
+	! finish a || fail "two sockets on one queue"
+	grep -q "on queue 1 of uplink: it has not so many: .ethtool -l uplink" "$work/a.err" || fail "$(<"$work/a.err")"
+}

@@ -104,7 +104,7 @@ static void page_open(struct jt_datapath *d)
 
 static void controller_open(struct jt_controller *c)
 {
-	static const struct jt_options options = { .zerocopy = JT_ZEROCOPY_AUTO };
+	static const struct jt_options options = { .zerocopy = JT_ZEROCOPY_AUTO, .queues = 1 };
 	struct rlimit unlimited = { RLIM_INFINITY, RLIM_INFINITY };
 
 	must(!unshare(CLONE_NEWNET), "enter a network namespace (are you root?)");

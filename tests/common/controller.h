@@ -132,7 +132,7 @@ static TEST_UNUSED bool frame_is_hostile(const uint8_t *frame, uint32_t length)
 	return t->domain && t->domain == &c->domains[0] && c->domains[0].resets;
 }
 
-bool jt_xsk_send(struct jt_xsk *x, const uint8_t *frame, uint32_t length)
+bool jt_xsk_send(struct jt_xsk *x, unsigned int queue, const uint8_t *frame, uint32_t length)
 {
 	struct jt_frame_header h;
 	bool hostile = frame_is_hostile(frame, length);
@@ -141,6 +141,7 @@ bool jt_xsk_send(struct jt_xsk *x, const uint8_t *frame, uint32_t length)
 	int err;
 
 	(void)x;
+	(void)queue;
 	if (wire.takes + wire.dones == WIRE)
 		return false;
 	memcpy(&h, frame + sizeof(struct jt_eth), sizeof(h));
@@ -236,7 +237,7 @@ static TEST_UNUSED int begin_test(void **state)
 	c->options = &options;
 	c->capture.watch.fd = c->timer_watch.fd = -1;
 	c->uplink.up = true;
-	c->xsk.socket = (struct xsk_socket *)c; /* never looked into */
+	c->xsk.count = 1; /* never looked into */
 	c->guest_limit = 5;
 	for (uint32_t i = 0; i < c->guest_limit; i++) {
 		c->guests[i].used = true;

@@ -8,21 +8,11 @@
  * and then any byte of all that it can reach. When it is cut off it comes again.
  */
 #include <argp.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <sys/eventfd.h>
-#include <sys/mman.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <unistd.h>
 
-#include <jitney/attach.h>
-#include <jitney/env_user.h>
-#include <jitney/slice.h>
+#include "common/attach.h"
 
 #define RING 65536U
 
@@ -45,14 +35,9 @@ static struct {
 	int seconds;
 } options = { .seconds = 5 };
 
-static struct {
-	int connection, fds[JT_FD_COUNT];
-	uint8_t *memory;
-	size_t size;
-	uint8_t mac[6];
-	uint64_t head;
-} at;
-
+static struct attached at;
+static uint8_t *memory; /* of the slice */
+static uint64_t head;	/* of its send ring */
 static bool stop;
 static uint64_t attached, records, forged;
 
@@ -64,88 +49,13 @@ static uint64_t draw(uint64_t *seed)
 	return *seed;
 }
 
-static void failed(const char *what)
-{
-	fprintf(stderr, "jt-enemy: failed to %s: %s\n", what, strerror(errno));
-	exit(1);
-}
-
-static void question(int fd, struct jt_attach_message *m)
-{
-	union {
-		char bytes[CMSG_SPACE(sizeof(int))];
-		struct cmsghdr align;
-	} control = { .align = { .cmsg_len = CMSG_LEN(sizeof(int)),
-				 .cmsg_level = SOL_SOCKET,
-				 .cmsg_type = SCM_RIGHTS } };
-	struct iovec part = { m, sizeof(*m) };
-	struct msghdr out = { .msg_iov = &part,
-			      .msg_iovlen = 1,
-			      .msg_control = &control,
-			      .msg_controllen = sizeof(control) };
-	int space = open("/proc/self/ns/net", O_RDONLY);
-
-	memcpy(CMSG_DATA(&control.align), &space, sizeof(space));
-	if (sendmsg(fd, &out, MSG_NOSIGNAL) != sizeof(*m))
-		failed("ask");
-	close(space);
-}
-
-/* Return: false: not now. */
-static bool answer(int fd, struct jt_attach_message *m)
-{
-	union {
-		char bytes[CMSG_SPACE(JT_FD_COUNT * sizeof(int))];
-		struct cmsghdr align;
-	} control;
-	struct iovec part = { m, sizeof(*m) };
-	struct msghdr in = { .msg_iov = &part,
-			     .msg_iovlen = 1,
-			     .msg_control = &control,
-			     .msg_controllen = sizeof(control) };
-	struct cmsghdr *c;
-
-	if (recvmsg(fd, &in, MSG_WAITALL) != sizeof(*m))
-		failed("attach");
-	if (m->error == -EAGAIN)
-		return false;
-	errno = -m->error;
-	if (m->error)
-		failed("attach");
-	c = CMSG_FIRSTHDR(&in);
-	if (!c)
-		failed("get memory");
-	memcpy(at.fds, CMSG_DATA(c), c->cmsg_len - CMSG_LEN(0));
-	return true;
-}
-
 /* Return: false: it was cut off just now, and must wait. */
-static bool attach(void)
+static bool come(void)
 {
-	struct sockaddr_un a = { .sun_family = AF_UNIX };
-	struct jt_attach_message m = { .magic = JT_ATTACH_MAGIC,
-				       .version = JT_ATTACH_VERSION,
-				       .size = sizeof(m),
-				       .op = JT_ATTACH_HELLO };
-
-	snprintf(a.sun_path, sizeof(a.sun_path), "%s", options.socket);
-	m.u.hello.call = JT_CALL_SLICE;
-	m.u.hello.receive = JT_RECEIVE_SLICE;
-	m.u.hello.send_size = m.u.hello.receive_size = RING;
-	at.connection = socket(AF_UNIX, SOCK_STREAM, 0);
-	if (connect(at.connection, (struct sockaddr *)&a, sizeof(a)))
-		failed("connect");
-	question(at.connection, &m);
-	if (!answer(at.connection, &m)) {
-		close(at.connection);
+	if (attach(&at, options.socket, "/proc/self/ns/net", RING))
 		return false;
-	}
-	at.size = m.u.hello.slice_size;
-	memcpy(at.mac, m.u.hello.mac, 6);
-	at.memory = mmap(NULL, at.size, PROT_READ | PROT_WRITE, MAP_SHARED, at.fds[JT_FD_SLICE], 0);
-	if (at.memory == MAP_FAILED)
-		failed("map the slice");
-	at.head = 0;
+	memory = (uint8_t *)at.slice;
+	head = 0;
 	attached++;
 	return true;
 }
@@ -154,7 +64,7 @@ static void detach(void)
 {
 	int i;
 
-	munmap(at.memory, at.size);
+	munmap(memory, at.size);
 	for (i = 0; i <= JT_FD_CYCLE; i++)
 		close(at.fds[i]);
 	close(at.connection);
@@ -162,20 +72,19 @@ static void detach(void)
 
 static void put(uint16_t kind, uint16_t number, const void *body, uint16_t length)
 {
-	struct jt_slice *s = (struct jt_slice *)at.memory;
-	uint8_t *ring = at.memory + jt_slice_send_offset();
+	uint8_t *ring = memory + jt_slice_send_offset();
 	struct jt_slice_record r = { kind, length, number, 0 }, over = { .kind = JT_SLICE_SKIP };
-	uint64_t place = at.head & (RING - 1), span = jt_slice_span(length);
+	uint64_t place = head & (RING - 1), span = jt_slice_span(length);
 
 	if (RING - place < span) {
 		memcpy(ring + place, &over, sizeof(over));
-		at.head += RING - place;
+		head += RING - place;
 		place = 0;
 	}
 	memcpy(ring + place, &r, sizeof(r));
 	memcpy(ring + place + sizeof(r), body, length);
-	at.head += span;
-	JT_WRITE(s->send_head, at.head);
+	head += span;
+	JT_WRITE(at.slice->send_head, head);
 	records++;
 }
 
@@ -207,14 +116,14 @@ static void *flip(void *arg)
 	(void)arg;
 	while (!__atomic_load_n(&stop, __ATOMIC_RELAXED)) {
 		for (i = JT_SLICE_HEADER; i < JT_SLICE_HEADER + RING; i += 4) {
-			word = __atomic_load_n((uint32_t *)(at.memory + i), __ATOMIC_RELAXED);
+			word = __atomic_load_n((uint32_t *)(memory + i), __ATOMIC_RELAXED);
 			if (word == own || word == victim)
-				__atomic_store_n((uint32_t *)(at.memory + i),
+				__atomic_store_n((uint32_t *)(memory + i),
 						 word == own ? victim : own, __ATOMIC_RELAXED);
 		}
 		r = draw(&seed);
 		if (r % 512 == 0)
-			at.memory[(r >> 16) % at.size] = (uint8_t)(r >> 56);
+			memory[(r >> 16) % at.size] = (uint8_t)(r >> 56);
 	}
 	return NULL;
 }
@@ -290,7 +199,7 @@ int main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	end = jt_env_now() + (uint64_t)options.seconds * 1000000000;
 	while (jt_env_now() < end) {
-		if (!attach()) {
+		if (!come()) {
 			usleep(20000);
 			continue;
 		}

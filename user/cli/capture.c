@@ -34,7 +34,7 @@ struct capture_head {
 JT_ASSERT(sizeof(struct capture_head) == 24, "docs/control-protocol.md");
 
 struct capture {
-	const struct jt_cli *cli;
+	const struct jt_line *cli;
 	struct jt_client client;
 	struct jt_outer outer;
 	struct jt_pcapng *file;
@@ -220,7 +220,7 @@ static const char *capture_ask(struct capture *c, char wrong[JT_WRONG_SIZE])
 	return wrong;
 }
 
-int jt_capture(const struct jt_cli *cli, char **args)
+int jt_capture(const struct jt_line *cli, char **args)
 {
 	struct capture c = { .cli = cli };
 	char wrong[JT_WRONG_SIZE];

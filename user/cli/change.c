@@ -5,7 +5,7 @@
 #include "client.h"
 #include "text.h"
 
-int jt_change_flush(const struct jt_cli *cli, char **args)
+int jt_change_flush(const struct jt_line *cli, char **args)
 {
 	json_t *answer = jt_ask(cli, json_pack("{s:s}", "command", "flush"));
 
@@ -19,7 +19,7 @@ int jt_change_flush(const struct jt_cli *cli, char **args)
 	return JT_EXIT_OK;
 }
 
-int jt_change_guest_add(const struct jt_cli *cli, char **args)
+int jt_change_guest_add(const struct jt_line *cli, char **args)
 {
 	json_t *answer =
 		jt_ask(cli, json_pack("{s:s, s:s}", "command", "guest-add", "spec", args[0]));
@@ -32,7 +32,7 @@ int jt_change_guest_add(const struct jt_cli *cli, char **args)
 	return JT_EXIT_OK;
 }
 
-int jt_change_guest_del(const struct jt_cli *cli, char **args)
+int jt_change_guest_del(const struct jt_line *cli, char **args)
 {
 	json_t *answer =
 		jt_ask(cli, json_pack("{s:s, s:s}", "command", "guest-del", "name", args[0]));

@@ -13,16 +13,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/command.h"
+
 #define JT_SOCKET_DEFAULT "/run/jitney.sock"
 
-enum jt_exit {
-	JT_EXIT_OK = 0,
-	JT_EXIT_NO = 1,	   /* the controller said no, or problems were found */
-	JT_EXIT_USAGE = 2, /* the command line is wrong */
-};
-
 /* What the command line said. Strings are argv's. */
-struct jt_cli {
+struct jt_line {
 	const char *socket;
 	bool json;
 	uint64_t count;	  /* --count; 0: no limit */
@@ -40,24 +36,19 @@ struct jt_cli {
 #define JT_OPTION_GUEST 0x8
 #define JT_OPTION_PIN 0x10
 
-typedef int (*jt_command_run)(const struct jt_cli *cli, char **args);
-
-int jt_show_status(const struct jt_cli *cli, char **args);
-int jt_show_guests(const struct jt_cli *cli, char **args);
-int jt_show_helpers(const struct jt_cli *cli, char **args);
-int jt_show_peers(const struct jt_cli *cli, char **args);
-int jt_show_cycle(const struct jt_cli *cli, char **args);
-int jt_show_page(const struct jt_cli *cli, char **args);
-int jt_show_drops(const struct jt_cli *cli, char **args);
-int jt_change_flush(const struct jt_cli *cli, char **args);
-int jt_change_guest_add(const struct jt_cli *cli, char **args);
-int jt_change_guest_del(const struct jt_cli *cli, char **args);
-int jt_top(const struct jt_cli *cli, char **args);
-int jt_doctor(const struct jt_cli *cli, char **args);
-int jt_capture(const struct jt_cli *cli, char **args);
-
-/* Say one sentence on standard error. Return: JT_EXIT_NO. */
-int jt_complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
+int jt_show_status(const struct jt_line *cli, char **args);
+int jt_show_guests(const struct jt_line *cli, char **args);
+int jt_show_helpers(const struct jt_line *cli, char **args);
+int jt_show_peers(const struct jt_line *cli, char **args);
+int jt_show_cycle(const struct jt_line *cli, char **args);
+int jt_show_page(const struct jt_line *cli, char **args);
+int jt_show_drops(const struct jt_line *cli, char **args);
+int jt_change_flush(const struct jt_line *cli, char **args);
+int jt_change_guest_add(const struct jt_line *cli, char **args);
+int jt_change_guest_del(const struct jt_line *cli, char **args);
+int jt_top(const struct jt_line *cli, char **args);
+int jt_doctor(const struct jt_line *cli, char **args);
+int jt_capture(const struct jt_line *cli, char **args);
 
 /*
  * From jt_stop_catch() on, SIGINT and SIGTERM interrupt a wait and set

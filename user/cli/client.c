@@ -154,7 +154,7 @@ void jt_client_explain(int err, const char *path, char wrong[JT_WRONG_SIZE])
 }
 
 /* Return: an answer that says ok, or NULL with @wrong filled. */
-static json_t *ask(const struct jt_cli *cli, json_t *request, char **line,
+static json_t *ask(const struct jt_line *cli, json_t *request, char **line,
 		   char wrong[JT_WRONG_SIZE])
 {
 	struct jt_client c;
@@ -177,12 +177,12 @@ static json_t *ask(const struct jt_cli *cli, json_t *request, char **line,
 	return NULL;
 }
 
-json_t *jt_ask_quietly(const struct jt_cli *cli, json_t *request, char wrong[JT_WRONG_SIZE])
+json_t *jt_ask_quietly(const struct jt_line *cli, json_t *request, char wrong[JT_WRONG_SIZE])
 {
 	return ask(cli, request, NULL, wrong);
 }
 
-int jt_refused(const struct jt_cli *cli, const char *wrong)
+int jt_refused(const struct jt_line *cli, const char *wrong)
 {
 	json_t *answer = cli->json ? json_pack("{s:b, s:s}", "ok", 0, "error", wrong) : NULL;
 
@@ -194,7 +194,7 @@ int jt_refused(const struct jt_cli *cli, const char *wrong)
 	return jt_complain("%s", wrong);
 }
 
-json_t *jt_ask(const struct jt_cli *cli, json_t *request)
+json_t *jt_ask(const struct jt_line *cli, json_t *request)
 {
 	char wrong[JT_WRONG_SIZE], *line = NULL;
 	json_t *answer = ask(cli, request, &line, wrong);

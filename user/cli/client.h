@@ -44,15 +44,15 @@ void jt_client_explain(int err, const char *path, char wrong[JT_WRONG_SIZE]);
  * Ask over a connection of its own; the answer says ok. Nothing is printed.
  * Return: the answer, or NULL with @wrong filled.
  */
-json_t *jt_ask_quietly(const struct jt_cli *cli, json_t *request, char wrong[JT_WRONG_SIZE]);
+json_t *jt_ask_quietly(const struct jt_line *cli, json_t *request, char wrong[JT_WRONG_SIZE]);
 
 /*
  * As above, for commands: complains by itself, and with --json prints the
  * answer, so that only text for people is left to print.
  */
-json_t *jt_ask(const struct jt_cli *cli, json_t *request);
+json_t *jt_ask(const struct jt_line *cli, json_t *request);
 
 /* With --json: print {"ok": false, "error": @wrong}. Complain. Return: JT_EXIT_NO. */
-int jt_refused(const struct jt_cli *cli, const char *wrong);
+int jt_refused(const struct jt_line *cli, const char *wrong);
 
 #endif

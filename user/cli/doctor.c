@@ -95,7 +95,7 @@ static void print_findings(const struct jt_doctor *d)
 	       d->counts[JT_FAIL]);
 }
 
-int jt_doctor(const struct jt_cli *cli, char **args)
+int jt_doctor(const struct jt_line *cli, char **args)
 {
 	struct jt_doctor d = { .cli = cli, .findings = json_array() };
 	int status;

@@ -13,7 +13,7 @@
 enum jt_verdict { JT_OK, JT_WARN, JT_FAIL, JT_VERDICTS };
 
 struct jt_doctor {
-	const struct jt_cli *cli;
+	const struct jt_line *cli;
 	json_t *findings; /* array, as --json prints it */
 	json_t *status;	  /* answers of the controller, NULL: it gave none */
 	json_t *guests;

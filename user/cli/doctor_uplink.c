@@ -65,29 +65,38 @@ static void check_driver(struct jt_doctor *d, const struct jt_patient *p)
 	}
 }
 
+/* Without a controller: as if it ran with its defaults. */
+static int queues_with_socket(const json_t *status)
+{
+	size_t n = json_array_size(json_object_get(json_object_get(status, "uplink"), "queues"));
+
+	return n ? (int)n : 1;
+}
+
 static void check_queues(struct jt_doctor *d, const struct jt_patient *p)
 {
-	int64_t ours = jt_get_int(json_object_get(d->status, "uplink"), "queue");
+	int ours = queues_with_socket(d->status);
 	const char *name = p->device.name;
 	bool combined;
 	int queues = jt_device_rx_queues(name, &combined);
-	int rules = jt_device_rx_rules(name);
+	int rules = jt_device_rx_rules(name), steered = jt_device_rss_queue(name);
 
 	if (queues <= 1) {
 		jt_found(d, JT_OK, name, "one receive queue");
-	} else if (jt_device_rss_queue(name) == ours) {
-		jt_found(d, JT_OK, name, "%d receive queues, all is steered to queue %" PRId64,
-			 queues, ours);
+	} else if (queues <= ours) {
+		jt_found(d, JT_OK, name, "%d receive queues, each with a socket", queues);
+	} else if (steered >= 0 && steered < ours) {
+		jt_found(d, JT_OK, name, "%d receive queues, all is steered to queue %d", queues,
+			 steered);
 	} else if (rules > 0) {
-		jt_found(d, JT_WARN, name,
-			 "%d receive queues and %d rules: what is not on queue %" PRId64
-			 " is copied once more",
-			 queues, rules, ours);
-		jt_mend(d, "ethtool -u %s, and look whether peers' frames go to queue %" PRId64,
-			name, ours);
+		jt_found(
+			d, JT_WARN, name,
+			"%d receive queues and %d rules: what is not on the first %d is copied once more",
+			queues, rules, ours);
+		jt_mend(d, "ethtool -u %s, and look whether peers' frames go to queue 0", name);
 	} else {
 		jt_found(d, JT_WARN, name,
-			 "%d receive queues: what is not on queue %" PRId64 " is copied once more",
+			 "%d receive queues: what is not on the first %d is copied once more",
 			 queues, ours);
 		jt_mend(d,
 			combined ? "ethtool -L %s combined 1, or steer: ethtool -X %s equal 1" :

@@ -46,7 +46,7 @@ static json_t *request(const char *command)
 	return json_pack("{s:s}", "command", command);
 }
 
-bool jt_sample_take(const struct jt_cli *cli, struct jt_sample *s, char wrong[JT_WRONG_SIZE])
+bool jt_sample_take(const struct jt_line *cli, struct jt_sample *s, char wrong[JT_WRONG_SIZE])
 {
 	memset(s, 0, sizeof(*s));
 	s->status = jt_ask_quietly(cli, request("status"), wrong);

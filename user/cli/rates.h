@@ -14,7 +14,7 @@ struct jt_sample {
 };
 
 /* Return: true; or false with @wrong filled and nothing to free. */
-bool jt_sample_take(const struct jt_cli *cli, struct jt_sample *s, char wrong[JT_WRONG_SIZE]);
+bool jt_sample_take(const struct jt_line *cli, struct jt_sample *s, char wrong[JT_WRONG_SIZE]);
 void jt_sample_free(struct jt_sample *s);
 
 /*

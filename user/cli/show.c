@@ -8,7 +8,7 @@
 
 typedef void (*print_answer)(const json_t *answer);
 
-static int show(const struct jt_cli *cli, const char *command, print_answer print)
+static int show(const struct jt_line *cli, const char *command, print_answer print)
 {
 	json_t *answer = jt_ask(cli, json_pack("{s:s}", "command", command));
 
@@ -35,11 +35,13 @@ static void print_frames(const json_t *status)
 
 static void print_uplink(const json_t *uplink)
 {
-	LINE("uplink", "%s (%s), %s, %s, %s, queue %" PRId64 ", MTU %s",
+	size_t queues = json_array_size(json_object_get(uplink, "queues"));
+
+	LINE("uplink", "%s (%s), %s, %s, %s, %zu queue%s, MTU %s",
 	     jt_get_text(uplink, "interface"), jt_get_text(uplink, "mac"),
 	     jt_get_true(uplink, "up") ? "up" : "DOWN", jt_get_text(uplink, "attach"),
 	     jt_get_true(uplink, "zerocopy") ? "zero-copy" : "copy mode",
-	     jt_get_int(uplink, "queue"), JT_NUMBER(jt_get_int(uplink, "mtu")));
+	     queues, queues == 1 ? "" : "s", JT_NUMBER(jt_get_int(uplink, "mtu")));
 }
 
 static void print_page_settings(const json_t *page)
@@ -104,7 +106,7 @@ static void print_status(const json_t *status)
 	LINE("pinned", "%s", jt_get_text(status, "pin"));
 }
 
-int jt_show_status(const struct jt_cli *cli, char **args)
+int jt_show_status(const struct jt_line *cli, char **args)
 {
 	(void)args;
 	return show(cli, "status", print_status);
@@ -174,13 +176,13 @@ static void print_helpers(const json_t *answer)
 		puts("no program in a guest has attached itself; see jitney-guest(1)");
 }
 
-int jt_show_helpers(const struct jt_cli *cli, char **args)
+int jt_show_helpers(const struct jt_line *cli, char **args)
 {
 	(void)args;
 	return show(cli, "guests", print_helpers);
 }
 
-int jt_show_guests(const struct jt_cli *cli, char **args)
+int jt_show_guests(const struct jt_line *cli, char **args)
 {
 	(void)args;
 	return show(cli, "guests", print_guests);
@@ -223,7 +225,7 @@ static void print_peers(const json_t *answer)
 		puts("no peers; start jitneyd with --peer NAME=ADDRESS, or with --discover");
 }
 
-int jt_show_peers(const struct jt_cli *cli, char **args)
+int jt_show_peers(const struct jt_line *cli, char **args)
 {
 	(void)args;
 	return show(cli, "peers", print_peers);
@@ -258,7 +260,7 @@ static void print_cycle(const json_t *answer)
 	LINE("epoch", "%s", JT_NUMBER(jt_get_int(c, "epoch")));
 }
 
-int jt_show_cycle(const struct jt_cli *cli, char **args)
+int jt_show_cycle(const struct jt_line *cli, char **args)
 {
 	(void)args;
 	return show(cli, "cycle", print_cycle);
@@ -297,7 +299,7 @@ static void print_page(const json_t *answer)
 	}
 }
 
-int jt_show_page(const struct jt_cli *cli, char **args)
+int jt_show_page(const struct jt_line *cli, char **args)
 {
 	(void)args;
 	return show(cli, "page", print_page);
@@ -337,7 +339,7 @@ static void print_drops(const json_t *answer)
 	print_drops_kind(drops, "pass", "passed to the kernel (no loss):");
 }
 
-int jt_show_drops(const struct jt_cli *cli, char **args)
+int jt_show_drops(const struct jt_line *cli, char **args)
 {
 	(void)args;
 	return show(cli, "drops", print_drops);

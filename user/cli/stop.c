@@ -1,30 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* What is small and everyone's: complaints, signals, the clock. */
+/* What is small and everyone's: signals, the clock. */
 #include <signal.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <time.h>
 
 #include "cli.h"
 
 volatile int jt_stopped;
-
-static void complain(const char *format, va_list args)
-{
-	fputs("jitney: ", stderr);
-	vfprintf(stderr, format, args);
-	fputc('\n', stderr);
-}
-
-int jt_complain(const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	complain(format, args);
-	va_end(args);
-	return JT_EXIT_NO;
-}
 
 static void stop(int signal)
 {

@@ -95,7 +95,7 @@ static void print_peers(const json_t *peers, FILE *to)
 }
 
 /* Return: the text, the caller's to free; NULL without memory. */
-static char *rates_text(const struct jt_cli *cli, const json_t *rates)
+static char *rates_text(const struct jt_line *cli, const json_t *rates)
 {
 	char *text = NULL;
 	size_t size;
@@ -118,7 +118,7 @@ static char *rates_text(const struct jt_cli *cli, const json_t *rates)
 	return text;
 }
 
-static void show_rates(const struct jt_cli *cli, const struct jt_screen *screen,
+static void show_rates(const struct jt_line *cli, const struct jt_screen *screen,
 		       const struct jt_sample *before, const struct jt_sample *now)
 {
 	json_t *rates = jt_rates(before, now);
@@ -131,7 +131,7 @@ static void show_rates(const struct jt_cli *cli, const struct jt_screen *screen,
 }
 
 /* Until told to stop. @before is freed. Return: false with @wrong filled. */
-static bool top_loop(const struct jt_cli *cli, const struct jt_screen *screen,
+static bool top_loop(const struct jt_line *cli, const struct jt_screen *screen,
 		     struct jt_sample *before, char wrong[JT_WRONG_SIZE])
 {
 	struct jt_sample now;
@@ -154,7 +154,7 @@ static bool top_loop(const struct jt_cli *cli, const struct jt_screen *screen,
 	return well;
 }
 
-int jt_top(const struct jt_cli *cli, char **args)
+int jt_top(const struct jt_line *cli, char **args)
 {
 	struct jt_screen screen = { 0 };
 	char wrong[JT_WRONG_SIZE];

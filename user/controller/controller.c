@@ -86,7 +86,7 @@ static void events_ready(struct jt_controller *c, struct jt_watch *w, uint32_t e
 
 static void xsk_ready(struct jt_controller *c, struct jt_watch *w, uint32_t events)
 {
-	jt_receive_run(c);
+	jt_receive_run(c, (unsigned int)(w - c->xsk_watches));
 }
 
 static void announce_ready(struct jt_controller *c, struct jt_watch *w, uint32_t events)
@@ -104,9 +104,11 @@ static void signal_ready(struct jt_controller *c, struct jt_watch *w, uint32_t e
 
 static void uplink_close(struct jt_controller *c)
 {
+	unsigned int i;
+
 	jt_receive_count(c);
-	if (c->xsk.socket)
-		epoll_ctl(c->epoll, EPOLL_CTL_DEL, jt_xsk_fd(&c->xsk), NULL);
+	for (i = 0; i < c->xsk.count; i++)
+		jt_watch_remove(c, &c->xsk_watches[i]);
 	jt_detach(&c->uplink_attachment);
 	jt_transmit_abandon(c);
 	jt_xsk_close(&c->xsk);
@@ -124,6 +126,19 @@ static void uplink_own(struct jt_controller *c, const struct jt_netdev *dev)
 	JT_WRITE(c->datapath.page.control->mac, mac);
 }
 
+static int uplink_watch(struct jt_controller *c)
+{
+	unsigned int i;
+	int err = 0;
+
+	for (i = 0; i < c->xsk.count && !err; i++) {
+		c->xsk_watches[i] =
+			(struct jt_watch){ .fd = jt_xsk_fd(&c->xsk, i), .ready = xsk_ready };
+		err = jt_watch_add(c, &c->xsk_watches[i], EPOLLIN);
+	}
+	return err;
+}
+
 /* c->uplink changes on success only: what failed is tried again when the device changes. */
 static int uplink_open(struct jt_controller *c, const struct jt_netdev *dev)
 {
@@ -131,10 +146,9 @@ static int uplink_open(struct jt_controller *c, const struct jt_netdev *dev)
 
 	if (err)
 		return err;
-	c->xsk_watch = (struct jt_watch){ .fd = jt_xsk_fd(&c->xsk), .ready = xsk_ready };
-	err = jt_watch_add(c, &c->xsk_watch, EPOLLIN);
+	err = uplink_watch(c);
 	if (err)
-		jt_log("failed to watch the AF_XDP socket on %s: %s", dev->name, strerror(-err));
+		jt_log("failed to watch the AF_XDP sockets on %s: %s", dev->name, strerror(-err));
 	else
 		err = jt_attach_uplink(&c->datapath, dev, c->options->attach,
 				       &c->uplink_attachment);
@@ -361,6 +375,15 @@ static int controller_start(struct jt_controller *c)
 	return err;
 }
 
+/* Have the uplink's driver look at its queues. */
+static void poll_busily(struct jt_controller *c)
+{
+	unsigned int i;
+
+	for (i = 0; i < c->xsk.count; i++)
+		recvfrom(jt_xsk_fd(&c->xsk, i), NULL, 0, MSG_DONTWAIT, NULL, NULL);
+}
+
 /* One turn of the loop: wait for at most `timeout` ms, then serve what is ready. */
 static void turn(struct jt_controller *c, int timeout)
 {
@@ -369,8 +392,8 @@ static void turn(struct jt_controller *c, int timeout)
 	int i, n;
 
 	c->record_budget = JT_RECORDS_MAX;
-	if (c->options->busy_poll_us && c->xsk.socket) /* polls the driver */
-		recvfrom(jt_xsk_fd(&c->xsk), NULL, 0, MSG_DONTWAIT, NULL, NULL);
+	if (c->options->busy_poll_us)
+		poll_busily(c);
 	n = c->helpers.more ? epoll_wait(c->epoll, events, EVENTS_MAX, 0) :
 			      jt_frames_wait(c, events, EVENTS_MAX, timeout);
 	for (i = 0; i < n; i++) {

@@ -132,8 +132,9 @@ struct jt_controller {
 	struct jt_netdev_watch *netdev;
 	struct ring_buffer *events;
 	struct jt_frames frames;
-	struct jt_watch xsk_watch, netdev_watch, events_watch, timer_watch, announce_watch,
-		signal_watch, control_watch;
+	struct jt_watch xsk_watches[JT_QUEUES_MAX];
+	struct jt_watch netdev_watch, events_watch, timer_watch, announce_watch, signal_watch,
+		control_watch;
 	struct jt_guest_state guests[JT_GUESTS_MAX];
 	struct jt_peer_state peers[JT_PEERS_MAX];
 	uint32_t guest_limit, peer_limit; /* slots that were ever in use */

@@ -164,6 +164,11 @@ static const char *set_banks(struct jt_options *o, const char *value)
 	return jt_value_number(value, JT_BANKS_MIN, JT_BANKS_MAX, &o->geometry.banks);
 }
 
+static const char *set_queues(struct jt_options *o, const char *value)
+{
+	return jt_value_number(value, 1, JT_QUEUES_MAX, &o->queues);
+}
+
 static const char *set_extent(struct jt_options *o, const char *value)
 {
 	const char *wrong = jt_value_size(value, &o->geometry.extent_size);
@@ -296,6 +301,7 @@ static const struct jt_flag {
 	FLAG("attach", "auto|native|generic|tcx", 0, set_attach,
 	     "how programs are attached (auto)"),
 	FLAG("zerocopy", "auto|on|off", 0, set_zerocopy, "zero-copy on the uplink (auto)"),
+	FLAG("queues", "N", 0, set_queues, "queues of the uplink with an AF_XDP socket each (1)"),
 	FLAG("busy-poll", "US", OPTION_ARG_OPTIONAL, set_busy_poll,
 	     "poll the uplink's driver for so long before sleeping (off; 20)"),
 	FLAG("cpu", "N", 0, set_cpu, "the CPU that it runs on (one of those that it may)"),
@@ -419,6 +425,7 @@ static void options_default(struct jt_options *o)
 			      .banks = JT_BANKS_DEFAULT,
 			      .extent_size = JT_EXTENT_SIZE_DEFAULT },
 		.small = JT_SMALL_DEFAULT,
+		.queues = 1,
 		.cpu = -1,
 		.ethertype = JT_ETHERTYPE_DEFAULT,
 		.socket = strdup(SOCKET_DEFAULT),

@@ -65,6 +65,7 @@ struct jt_options {
 	uint16_t udp_port;  /* host order; 0: Ethernet frames */
 	enum jt_attach attach;
 	enum jt_zerocopy zerocopy;
+	unsigned int queues; /* of the uplink, with a socket each */
 	unsigned int busy_poll_us;
 	int cpu; /* that it runs on; -1: any one */
 	char *pin;

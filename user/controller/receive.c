@@ -186,21 +186,21 @@ int jt_receive_record(void *controller, void *data, size_t size)
 	return --c->record_budget ? 0 : -1;
 }
 
-void jt_receive_run(struct jt_controller *c)
+void jt_receive_run(struct jt_controller *c, unsigned int queue)
 {
 	uint32_t first, length;
 	unsigned int n, i, batch;
 	const uint8_t *frame;
 
-	for (batch = 0; batch < BATCHES_MAX && c->xsk.socket; batch++) {
-		n = jt_xsk_receive(&c->xsk, BATCH, &first);
+	for (batch = 0; batch < BATCHES_MAX && c->xsk.count; batch++) {
+		n = jt_xsk_receive(&c->xsk, queue, BATCH, &first);
 		if (!n)
 			break;
 		for (i = 0; i < n; i++) {
-			frame = jt_xsk_frame(&c->xsk, first + i, &length);
+			frame = jt_xsk_frame(&c->xsk, queue, first + i, &length);
 			jt_receive_frame(c, frame, length);
 		}
-		jt_xsk_release(&c->xsk, first, n);
+		jt_xsk_release(&c->xsk, queue, first, n);
 	}
 	jt_receive_hand_over(c);
 }

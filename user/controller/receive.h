@@ -10,8 +10,8 @@ int jt_receive_record(void *controller, void *data, size_t size);
 /* What was taken apart since the last time goes to the guests, and helpers are told. */
 void jt_receive_hand_over(struct jt_controller *c);
 
-/* Take in what the uplink's socket holds and hand it to the guests. */
-void jt_receive_run(struct jt_controller *c);
+/* Take in what the uplink's socket of a queue holds and hand it to the guests. */
+void jt_receive_run(struct jt_controller *c, unsigned int queue);
 
 /* Count what the socket had no room for. */
 void jt_receive_count(struct jt_controller *c);

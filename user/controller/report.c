@@ -81,6 +81,18 @@ static void set_reasons(json_t *o, const __u64 *reasons)
 	json_object_set_new(o, "reasons", reasons_of(reasons));
 }
 
+static json_t *queues(const struct jt_xsk *x)
+{
+	json_t *list = json_array();
+	unsigned int i;
+
+	for (i = 0; i < x->count; i++)
+		json_array_append_new(list,
+				      json_pack("{s:I,s:I}", "sent", (json_int_t)x->queues[i].sent,
+						"received", (json_int_t)x->queues[i].received));
+	return list;
+}
+
 static json_t *uplink(struct jt_controller *c)
 {
 	json_t *o = json_object();
@@ -92,7 +104,7 @@ static json_t *uplink(struct jt_controller *c)
 	set_bool(o, "up", c->uplink.up);
 	set_text(o, "attach", jt_mode_names[c->uplink_attachment.mode]);
 	set_bool(o, "zerocopy", c->xsk.zerocopy);
-	set_number(o, "queue", 0);
+	json_object_set_new(o, "queues", queues(&c->xsk));
 	return o;
 }
 

@@ -205,12 +205,13 @@ static bool extent_send(struct jt_controller *c, struct jt_transmit *t, uint64_t
 		frame_lost(c, id, messages, JT_REASON_PEER_GONE);
 		return true;
 	}
-	if (!c->uplink.up || !c->xsk.socket) {
+	if (!c->uplink.up || !c->xsk.count) {
 		frame_lost(c, id, messages, JT_REASON_UPLINK_DOWN);
 		return true;
 	}
 	jt_outer_write(c, id, JT_FRAME_DATA, frame, end);
-	if (!jt_xsk_send(&c->xsk, frame + JT_FRAME_START, end - JT_FRAME_START))
+	/* One queue for a peer: its frames stay in order. */
+	if (!jt_xsk_send(&c->xsk, id, frame + JT_FRAME_START, end - JT_FRAME_START))
 		return false;
 	drain->outstanding++;
 	frame_sent(c, t, id, frame + JT_FRAME_START, end - JT_FRAME_START, messages);
@@ -232,7 +233,7 @@ static void reap(struct jt_controller *c)
 	struct jt_transmit *t;
 	const uint8_t *frame;
 
-	while (c->xsk.socket && jt_xsk_completed(&c->xsk, &frame)) {
+	while (jt_xsk_completed(&c->xsk, &frame)) {
 		t = page_of(c, frame);
 		t->drains[(size_t)(frame - t->page->memory) / stride].outstanding--;
 	}
@@ -244,7 +245,7 @@ static bool kick(struct jt_controller *c)
 	static struct jt_log_limit limit;
 	int i, err = -EAGAIN;
 
-	if (!c->xsk.socket || !c->uplink.up)
+	if (!c->xsk.count || !c->uplink.up)
 		return true;
 	for (i = 0; i < KICKS_MAX && err == -EAGAIN; i++) {
 		err = jt_xsk_kick(&c->xsk);

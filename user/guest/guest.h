@@ -41,7 +41,8 @@ struct jt_port {
 	uint16_t number; /* host order */
 	bool automatic;	 /* claimed by jitney_connect(): it goes with its last flow */
 	uint32_t flows;
-	uint32_t dropped; /* by the kernel, as SO_RXQ_OVFL said last */
+	uint32_t dropped;	 /* by the kernel, as SO_RXQ_OVFL said last */
+	uint64_t stuck_until_ns; /* until then nobody waits for its queue */
 };
 
 struct jitney_flow {
@@ -63,6 +64,7 @@ struct jitney_flow {
 	/* As in struct jt_flow. */
 	uint64_t aboard_ns;
 	uint64_t legacy_until_ns;
+	bool passed;	/* the kernel's way, since it was aboard last */
 	int number;	/* of its template in the slice, -1: none */
 	uint64_t frame; /* `xdp': serial number of the frame that has its template, 0: none */
 	uint32_t frame_number;	 /* of the template in there */
@@ -274,6 +276,9 @@ void jt_port_release(struct jitney *j, struct jt_port *port);
 struct jt_port *jt_port_find(const struct jitney *j, uint16_t number);
 int jt_socket_send(struct jitney_flow *flow, const struct iovec *messages, unsigned int count);
 unsigned int jt_sockets_receive(struct jitney *j, struct jitney_message *out, unsigned int max);
+
+/* drain.c: before a flow that went the kernel's way goes aboard. */
+void jt_drain(struct jitney_flow *flow);
 
 /* inbox.c: an AF_XDP socket. */
 int jt_inbox_open(struct jitney *j);

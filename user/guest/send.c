@@ -148,12 +148,17 @@ static int put_run(struct jitney_flow *f, const struct iovec *messages, unsigned
 static int send_run(struct jitney_flow *f, const struct iovec *messages, unsigned int count,
 		    bool aboard, int flags)
 {
-	int n = aboard ? put_run(f, messages, count, flags) : -EPIPE;
+	int n = -EPIPE;
 
+	if (aboard && f->passed)
+		jt_drain(f);
+	if (aboard)
+		n = put_run(f, messages, count, flags);
 	if (n != -EPIPE)
 		return n;
 	if (aboard) /* the controller has just gone: what it left goes first */
 		jt_upkeep(f->j, jt_now_coarse());
+	f->passed = true;
 	return jt_socket_send(f, messages, count);
 }
 

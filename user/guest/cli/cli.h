@@ -14,11 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum jt_exit {
-	JT_EXIT_OK = 0,
-	JT_EXIT_NO = 1,	   /* it failed */
-	JT_EXIT_USAGE = 2, /* the command line is wrong */
-};
+#include "common/command.h"
 
 #define JT_COUNT_OF(a) (sizeof(a) / sizeof((a)[0]))
 #define JT_MANY 64U /* messages that are sent or received at a time */
@@ -48,8 +44,6 @@ struct jt_line {
 #define JT_GIVEN_SECONDS 0x40
 #define JT_GIVEN_PRINT 0x80
 #define JT_GIVEN_INTERVAL 0x100
-
-typedef int (*jt_command_run)(const struct jt_line *line, char **args);
 
 int jt_send(const struct jt_line *line, char **args);
 int jt_recv(const struct jt_line *line, char **args);
@@ -94,9 +88,6 @@ int jt_port(const char *text, uint16_t *out);
 /* A flow to there, with what the line says of source port, TOS and TTL. */
 int jt_flow_open(struct jt_run *run, const char *to, struct jitney_flow **out);
 int jt_bind_or_complain(struct jt_run *run, uint16_t port);
-
-/* Say one sentence on standard error. Return: JT_EXIT_NO. */
-int jt_complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 uint64_t jt_now(void); /* CLOCK_MONOTONIC, nanoseconds */
 void jt_sleep_until(uint64_t ns);

@@ -16,15 +16,7 @@ const char *argp_program_version = "jitney-guest " JT_VERSION;
 #define GIVEN_FLOW (JT_GIVEN_SOURCE_PORT | JT_GIVEN_TOS | JT_GIVEN_TTL)
 #define GIVEN_LIMITS (JT_GIVEN_COUNT | JT_GIVEN_SECONDS)
 
-/* @most: arguments, at most; @least: at least */
-static const struct jt_command {
-	const char *name;
-	const char *synopsis;
-	const char *help;
-	jt_command_run run;
-	int least, most;
-	unsigned int options;
-} commands[] = {
+static const struct jt_command table[] = {
 	{ "send", "ADDR:PORT [-]", "send messages, or the lines of a pipe", jt_send, 1, 2,
 	  GIVEN_FLOW | GIVEN_LIMITS | JT_GIVEN_SIZE | JT_GIVEN_RATE },
 	{ "recv", "PORT", "receive, count and check", jt_recv, 1, 1,
@@ -205,63 +197,16 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	return ARGP_ERR_UNKNOWN;
 }
 
-/* The commands, from their table, in front of the options. */
+static const struct jt_commands commands = { table, JT_COUNT_OF(table), option_names,
+					     JT_COUNT_OF(option_names) };
+
+/* The commands in front of the options. */
 static char *help_filter(int key, const char *text, void *input)
 {
-	char *out = NULL;
-	size_t size, i;
-	FILE *f;
+	char *all = key == ARGP_KEY_HELP_PRE_DOC ? jt_commands_help(&commands, text) : NULL;
 
 	(void)input;
-	if (key != ARGP_KEY_HELP_PRE_DOC)
-		return (char *)text;
-	f = open_memstream(&out, &size);
-	if (!f)
-		return (char *)text;
-	fprintf(f, "%s\n\n", text);
-	for (i = 0; i < JT_COUNT_OF(commands); i++)
-		fprintf(f, "  %s %-*s %s\n", commands[i].name, 20 - (int)strlen(commands[i].name),
-			commands[i].synopsis, commands[i].help);
-	fclose(f);
-	return out;
-}
-
-static int command_check(const struct jt_command *c, const struct input *input)
-{
-	unsigned int extra = input->line.given & ~c->options;
-	int arguments = input->word_count - 1;
-	size_t i;
-
-	for (i = 0; i < JT_COUNT_OF(option_names); i++) {
-		if (!(extra & 1U << i))
-			continue;
-		jt_complain("%s does not take %s: see jitney-guest --help", c->name,
-			    option_names[i]);
-		return JT_EXIT_USAGE;
-	}
-	if (arguments >= c->least && arguments <= c->most)
-		return JT_EXIT_OK;
-	jt_complain("write: jitney-guest %s%s%s", c->name, *c->synopsis ? " " : "", c->synopsis);
-	return JT_EXIT_USAGE;
-}
-
-static int command_run(const struct input *input)
-{
-	size_t i;
-
-	if (!input->word_count) {
-		jt_complain("a command is missing: see jitney-guest --help");
-		return JT_EXIT_USAGE;
-	}
-	for (i = 0; i < JT_COUNT_OF(commands); i++) {
-		if (strcmp(commands[i].name, input->words[0]))
-			continue;
-		if (command_check(&commands[i], input))
-			return JT_EXIT_USAGE;
-		return commands[i].run(&input->line, input->words + 1);
-	}
-	jt_complain("there is no command %s: see jitney-guest --help", input->words[0]);
-	return JT_EXIT_USAGE;
+	return all ? all : (char *)text;
 }
 
 int main(int argc, char **argv)
@@ -284,12 +229,13 @@ int main(int argc, char **argv)
 	int status;
 
 	argp_err_exit_status = JT_EXIT_USAGE;
-	argv[0] = "jitney-guest"; /* what complaints begin with */
+	program_invocation_short_name = argv[0] = "jitney-guest"; /* what complaints begin with */
 	input.words = calloc((size_t)argc + 1, sizeof(*input.words));
 	if (!input.words)
 		return jt_complain("there is too little memory");
 	argp_parse(&argp, argc, argv, 0, NULL, &input);
-	status = command_run(&input);
+	status = jt_commands_run(&commands, &input.line, input.line.given, input.words,
+				 input.word_count);
 	free(input.words);
 	if (fflush(stdout))
 		status = jt_complain("failed to write the output: %s", strerror(errno));

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -16,18 +15,6 @@
 #define PATIENCE_MS 100
 
 volatile int jt_stopped;
-
-int jt_complain(const char *format, ...)
-{
-	va_list args;
-
-	fputs("jitney-guest: ", stderr);
-	va_start(args, format);
-	vfprintf(stderr, format, args);
-	va_end(args);
-	fputc('\n', stderr);
-	return JT_EXIT_NO;
-}
 
 uint64_t jt_now(void)
 {
