@@ -238,6 +238,8 @@ build/tests/jt-traffic build/tests/jt-lives: build/lib/libjitney.a
 build/tests/test_slices build/tests/test_enemy: $(filter-out %/main.o,$(JITNEYD_C:%.c=build/asan/obj/%.o)) \
 	build/asan/obj/common.a
 
+build/tests/test_index: build/asan/obj/user/controller/index.o
+
 build/tests/test_deliver: build/asan/obj/user/controller/deliver.o
 build/tests/test_deliver: TEST_LIBS += -Wl,--wrap=sendmsg,--wrap=sendmmsg
 

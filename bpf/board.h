@@ -28,6 +28,36 @@ struct jt_vif {
 	__u16 vlan;
 };
 
+/* A guest by its id, if its vif is this one. */
+JT_INLINE struct jt_guest *jt_guest_at(__u32 id, __u32 ifindex)
+{
+	struct jt_guest *guest = bpf_map_lookup_elem(&guests, &id);
+
+	return guest && JT_READ(guest->ifindex) == ifindex ? guest : NULL;
+}
+
+/*
+ * The guest behind a vif, NULL: none. An entry of `slots` is a guess: the guest knows
+ * its vif. Hashing costs a call or two, and is left to those who lost their entry.
+ */
+JT_INLINE struct jt_guest *jt_guest_of(__u32 ifindex, __u32 *id)
+{
+	__u32 entry = ifindex % JT_GUESTS_MAX, *found = bpf_map_lookup_elem(&slots, &entry);
+	struct jt_guest *guest = NULL;
+
+	if (found) {
+		*id = JT_READ(*found) - 1;
+		guest = jt_guest_at(*id, ifindex);
+	}
+	if (guest)
+		return guest;
+	found = bpf_map_lookup_elem(&vifs, &ifindex);
+	if (!found)
+		return NULL;
+	*id = *found;
+	return jt_guest_at(*id, ifindex);
+}
+
 JT_INLINE int jt_pass(struct jt_vif *v, int reason)
 {
 	jt_count_reason(v->guest->reasons, reason);

@@ -38,4 +38,23 @@ JT_INLINE struct jt_control *jt_control(void)
 	return bpf_map_lookup_elem(&control, &zero);
 }
 
+/*
+ * jt_clock() - CLOCK_MONOTONIC, a tick or two old
+ *
+ * The number of the tick is a load, the clock is a call; so the first to come in
+ * a tick asks the clock for all. Who slept between the two writes leaves the time
+ * of an earlier tick behind, until the next one.
+ */
+JT_INLINE __u64 jt_clock(struct jt_control *c)
+{
+	__u64 tick = bpf_jiffies64(), now;
+
+	if (JT_READ(c->tick) == tick)
+		return JT_READ(c->tick_ns);
+	now = bpf_ktime_get_coarse_ns();
+	JT_WRITE(c->tick_ns, now);
+	JT_WRITE(c->tick, tick);
+	return now;
+}
+
 #endif

@@ -3,7 +3,7 @@
 #ifndef JITNEY_ENV_BPF_H
 #define JITNEY_ENV_BPF_H
 
-#include "maps.h"
+#include "copy.h"
 
 /* What an XDP or a tcx entry point hands to the one worker behind both. */
 struct jt_page {
@@ -35,8 +35,27 @@ JT_INLINE __u8 *jt_env_bank(struct jt_page *view, __u32 bank)
 	return bpf_map_lookup_elem(&page, &bank);
 }
 
+/* What of the packet can be read without a call. */
+JT_INLINE const __u8 *jt_page_data(struct jt_page *page, const __u8 **end)
+{
+	const struct __sk_buff *skb = page->ctx;
+	const struct xdp_md *xdp = page->ctx;
+
+	if (page->skb) {
+		*end = (const __u8 *)(long)skb->data_end;
+		return (const __u8 *)(long)skb->data;
+	}
+	*end = (const __u8 *)(long)xdp->data_end;
+	return (const __u8 *)(long)xdp->data;
+}
+
 JT_INLINE int jt_env_copy(struct jt_page *page, __u64 offset, __u8 *to, __u64 length)
 {
+	const __u8 *end, *data = jt_page_data(page, &end);
+
+	if (length >= JT_COPY_MIN && length <= JT_COPY_MAX && offset <= JT_COPY_OFFSET_MAX &&
+	    jt_copy(data, end, offset, to, length))
+		return 0;
 	/* Said again where it is used: older verifiers forget it in between. */
 	JT_OPAQUE(length);
 	length = ((length - 1) & JT_RECORD_MAX) + 1;

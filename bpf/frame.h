@@ -40,13 +40,14 @@ JT_INLINE int jt_env_flow(struct jt_page *page, const struct jt_flow_key *key)
 
 	if (!guest || !c)
 		return -JT_REASON_LOST_STALE;
-	reason = jt_flow_get(c, NULL, NULL, key, guest, &flow, &route);
+	flow = jt_flow_known_slim(c, key, &route);
+	reason = jt_flow_get(c, NULL, NULL, key, guest, jt_clock(c), &flow, &route);
 	if (reason)
 		return -reason;
 	if (JT_ROUTE_KIND(route) != JT_PLACE_PEER || JT_ROUTE_ID(route) >= JT_PEERS_MAX)
 		return -JT_REASON_NO_PEER;
 	JT_WRITE(flow->messages, JT_READ(flow->messages) + 1);
-	JT_WRITE(flow->aboard_ns, bpf_ktime_get_coarse_ns());
+	JT_WRITE(flow->aboard_ns, jt_clock(c));
 	return (int)JT_ROUTE_ID(route);
 }
 
@@ -134,7 +135,7 @@ JT_INLINE void jt_frame_work(struct jt_page *page, struct jt_guest *guest, struc
 	__u64 start = jt_sample_start(guest, b->messages);
 
 	if (!reason)
-		reason = jt_frame_board(page, b, bpf_ktime_get_coarse_ns());
+		reason = jt_frame_board(page, b, jt_clock(page->control));
 	if (reason & ~JT_OPENED)
 		jt_count_reasons(guest->reasons, jt_frame_reason(reason & ~JT_OPENED), b->messages);
 	else
@@ -164,8 +165,8 @@ JT_INLINE int jt_frame_take(struct jt_page *page, const __u8 *data, const __u8 *
 			    __u32 ifindex)
 {
 	const struct jt_eth *eth = (const struct jt_eth *)data;
-	__u32 *id = bpf_map_lookup_elem(&vifs, &ifindex);
-	struct jt_guest *guest = id ? bpf_map_lookup_elem(&guests, id) : NULL;
+	__u32 id = 0;
+	struct jt_guest *guest = jt_guest_of(ifindex, &id);
 	struct jt_frame_header h;
 	struct jt_block b = {};
 	__u64 source = 0, dest = 0;
@@ -174,7 +175,7 @@ JT_INLINE int jt_frame_take(struct jt_page *page, const __u8 *data, const __u8 *
 	if (!guest || !page->control || data + sizeof(*eth) > end)
 		return JT_PASS;
 	if (!JT_READ(guest->mac))
-		jt_mac_learn(data, end, guest, *id);
+		jt_mac_learn(data, end, guest, id);
 	__builtin_memcpy(&source, eth->source, 6);
 	__builtin_memcpy(&dest, eth->dest, 6);
 	if (source != JT_READ(guest->mac)) {
@@ -192,7 +193,7 @@ JT_INLINE int jt_frame_take(struct jt_page *page, const __u8 *data, const __u8 *
 		return JT_DROP;
 	}
 	__builtin_memcpy(&h, data + sizeof(*eth), sizeof(h));
-	b.guest = *id;
+	b.guest = id;
 	jt_frame_work(page, guest, &b, &h, total - JT_BLOCK_START);
 	return JT_DROP;
 }

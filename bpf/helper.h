@@ -200,7 +200,7 @@ JT_INLINE __u32 jt_helper(struct jt_uplink *u, bool skb, const struct jt_frame_h
 
 	if (!(u->control->flags & JT_CONTROL_HELPERS))
 		return 0;
-	now = bpf_ktime_get_coarse_ns();
+	now = jt_clock(u->control);
 	if (!vif)
 		JT_WRITE(peer->mixed_ns, now);
 	/* Signed: another CPU may have written a moment later. */

@@ -9,6 +9,7 @@
 
 #include <jitney/parse.h>
 #include "address.h"
+#include "flow.h"
 
 /* Source and destination of a flow; @ip is looked at if the template has none. */
 JT_INLINE int jt_addresses_read(const __u8 *ip, const __u8 *end, const struct jt_template *t,
@@ -130,16 +131,6 @@ JT_INLINE __u64 jt_ip_route(const struct jt_address *a)
 	return JT_ROUTE(0, place->kind, place->id);
 }
 
-/* Binds a cached route to its destination and to the state it was made from. */
-JT_INLINE __u32 jt_route_tag(const struct jt_template *t, __u32 generation)
-{
-	__u32 tag = generation, i;
-
-	for (i = 0; i < 10; i++)
-		tag = tag * 31 + t->u.words[i];
-	return tag;
-}
-
 /*
  * jt_flow_resolve() - Check a flow's sources and find its way
  * @ip, @end:	the packet from its IP header on, or NULL if the template says all
@@ -172,42 +163,58 @@ JT_NOINLINE int jt_flow_resolve(const __u8 *ip, const __u8 *end, const struct jt
 	return JT_ABOARD;
 }
 
-/* Called, not inlined: its flow must not lie on the worker's stack. */
-JT_NOINLINE struct jt_flow *jt_flow_new(const struct jt_flow_key *key)
+JT_INLINE __u32 jt_flow_tag(const struct jt_control *c, __u64 hash)
 {
-	struct jt_flow fresh = {};
+	return jt_route_tag(hash, JT_READ(c->generation));
+}
 
-	bpf_map_update_elem(&flows, key, &fresh, BPF_ANY);
-	return bpf_map_lookup_elem(&flows, key);
+/* The flow's place and its route, if that is as good as new; else NULL. */
+JT_INLINE struct jt_flow *jt_flow_known(struct jt_control *c, const struct jt_flow_key *key,
+					__u64 *route)
+{
+	__u64 hash = jt_flow_hash(key, c->seed);
+
+	return jt_flow_find(key, jt_flow_set(hash), jt_flow_tag(c, hash), route);
+}
+
+/* The same, called. */
+JT_NOINLINE struct jt_flow *jt_flow_known_slim(struct jt_control *c, const struct jt_flow_key *key,
+					       __u64 *route)
+{
+	return c && key && route ? jt_flow_known(c, key, route) : NULL;
+}
+
+JT_NOINLINE int jt_flow_route(struct jt_control *c, const struct jt_flow_key *key,
+			      struct jt_flow *flow, __u64 route)
+{
+	__u32 tag = jt_flow_tag(c, jt_flow_hash(key, c->seed));
+
+	JT_WRITE(flow->route, route | (__u64)tag << 32);
+	return JT_ABOARD;
 }
 
 /*
- * The flow's entry and its route; makes both if need be. The route is read once:
- * the next read could be of another flow that got the element.
+ * jt_flow_get() - The flow's place and its route; finds both if need be
+ * @flow, @route:	in: what jt_flow_known() said
  */
-JT_INLINE int jt_flow_get(const struct jt_control *c, const __u8 *ip, const __u8 *end,
-			  const struct jt_flow_key *key, struct jt_guest *guest,
+JT_INLINE int jt_flow_get(struct jt_control *c, const __u8 *ip, const __u8 *end,
+			  const struct jt_flow_key *key, struct jt_guest *guest, __u64 now,
 			  struct jt_flow **flow, __u64 *route)
 {
-	__u32 tag = jt_route_tag(&key->header, JT_READ(c->generation));
 	__u64 found = 0;
 	int reason;
 
-	*flow = bpf_map_lookup_elem(&flows, key);
-	if (*flow)
-		*route = JT_READ((*flow)->route);
-	if (*flow && JT_ROUTE_TAG(*route) == tag && key->header.kind != JT_TEMPLATE_ETHERNET)
+	if (*flow && key->header.kind != JT_TEMPLATE_ETHERNET)
 		return JT_ABOARD;
 	reason = jt_flow_resolve(ip, end, key, guest, &found);
 	if (reason)
 		return reason;
 	*route = found;
 	if (!*flow)
-		*flow = jt_flow_new(key);
+		*flow = jt_flow_place(c, key, now);
 	if (!*flow)
 		return JT_REASON_NO_ROOM;
-	JT_WRITE((*flow)->route, found | (__u64)tag << 32);
-	return JT_ABOARD;
+	return jt_flow_route(c, key, *flow, found);
 }
 
 #endif

@@ -73,6 +73,17 @@ struct {
 	__type(value, __u32);
 } vifs __attribute__((weak)) SEC(".maps");
 
+/*
+ * ifindex of a vif % JT_GUESTS_MAX -> id of its guest and one. Two vifs may have the
+ * same entry: then it is one's, and `vifs` knows the other.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, JT_GUESTS_MAX);
+	__type(key, __u32);
+	__type(value, __u32);
+} slots __attribute__((weak)) SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, JT_ADDRESSES_MAX);
@@ -89,11 +100,20 @@ struct {
 } claims __attribute__((weak)) SEC(".maps");
 
 struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, JT_FLOW_SETS * JT_FLOW_WAYS);
+	__type(key, __u32);
+	__type(value, struct jt_flow_slot);
+} flows __attribute__((weak)) SEC(".maps");
+
+/* Flows that found all places of their set taken. */
+struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, JT_FLOWS_MAX);
 	__type(key, struct jt_flow_key);
 	__type(value, struct jt_flow);
-} flows __attribute__((weak)) SEC(".maps");
+} crowded __attribute__((weak)) SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);

@@ -11,19 +11,6 @@
 #define JT_HEADERS_MAX 66 /* Ethernet, VLAN, IPv6, UDP */
 #define JT_GAP_LIMIT 8	  /* in units of the latency bound */
 #define JT_LEGACY_NS 1000000000ULL
-#define JT_ORDER_NS 100000000ULL
-
-/*
- * True while messages of the flow may still be on their way: in the page, on
- * the wire, or with the controller of the other side. One that went the
- * kernel's way now would overtake them.
- */
-JT_INLINE bool jt_flow_aboard(struct jt_vif *v, struct jt_flow *flow)
-{
-	/* Signed: another CPU may have written a moment later. */
-	return (__s64)(v->now - JT_READ(flow->aboard_ns)) <
-	       (__s64)(JT_ORDER_NS + JT_READ(v->page.control->latency_ns));
-}
 
 /*
  * Is company to be expected for the first message to a peer in this cycle? If
@@ -52,7 +39,7 @@ JT_INLINE bool jt_company(struct jt_vif *v, struct jt_peer *peer)
 JT_INLINE int jt_large(struct jt_vif *v, const struct jt_message *m)
 {
 	JT_WRITE(m->flow->legacy_until_ns, v->now + JT_LEGACY_NS);
-	if (!jt_flow_aboard(v, m->flow))
+	if (!jt_flow_aboard(m->flow, v->now, JT_READ(v->page.control->latency_ns)))
 		return v->segmented ? JT_REASON_SEGMENTED : JT_REASON_TOO_LARGE;
 	return !v->segmented && jt_message_fits(m->parsed, m->peer) ? JT_ABOARD :
 								      JT_REASON_OVERTOOK;
@@ -60,7 +47,7 @@ JT_INLINE int jt_large(struct jt_vif *v, const struct jt_message *m)
 
 JT_INLINE int jt_small(struct jt_vif *v, const struct jt_message *m)
 {
-	bool aboard = jt_flow_aboard(v, m->flow);
+	bool aboard = jt_flow_aboard(m->flow, v->now, JT_READ(v->page.control->latency_ns));
 
 	if (!jt_message_fits(m->parsed, m->peer))
 		return JT_REASON_TOO_LARGE;
@@ -108,32 +95,49 @@ JT_INLINE const __u8 *jt_ip(struct jt_vif *v, const struct jt_parsed *p)
 	return v->data + sizeof(struct jt_eth) + (tag ? sizeof(struct jt_vlan) : 0);
 }
 
+/*
+ * In XDP the bytes at hand are nearly always all there are: how many there are in
+ * other buffers is asked for, by a call, if the packet says that it is longer.
+ */
+JT_INLINE int jt_vif_parse(struct jt_vif *v, struct jt_parsed *parsed)
+{
+	int reason, i;
+
+#pragma clang loop unroll(disable)
+	for (i = 0; i < 2; i++) {
+		reason = jt_parse(v->data, v->end, v->total, v->tagged, v->vlan, parsed);
+		if (reason != JT_REASON_BAD_LENGTH || i || v->page.skb)
+			break;
+		v->total = bpf_xdp_get_buff_len(v->page.ctx);
+		parsed->key.header = (struct jt_template){};
+	}
+	return reason;
+}
+
 JT_INLINE int jt_vif_work(struct jt_vif *v)
 {
 	struct jt_parsed parsed = {};
 	struct jt_message m = { .parsed = &parsed };
-	/* A copy: who passes the address of a part of v gets all of it on the stack. */
-	__u32 ifindex = v->ifindex, *id = bpf_map_lookup_elem(&vifs, &ifindex);
 	__u64 route = 0;
+	__u32 id = 0;
 	int reason;
 
-	if (!id)
-		return JT_PASS;
-	v->guest = bpf_map_lookup_elem(&guests, id);
+	v->guest = jt_guest_of(v->ifindex, &id);
 	v->page.control = jt_control();
 	if (!v->guest || !v->page.control || JT_READ(v->page.control->magic) != JT_MAGIC)
 		return JT_PASS;
 	if (!JT_READ(v->guest->mac))
-		jt_mac_learn(v->data, v->end, v->guest, *id);
-	parsed.key.guest = *id;
-	reason = jt_parse(v->data, v->end, v->total, v->tagged, v->vlan, &parsed);
+		jt_mac_learn(v->data, v->end, v->guest, id);
+	parsed.key.guest = id;
+	reason = jt_vif_parse(v, &parsed);
 	if (reason)
 		return jt_pass(v, reason);
-	v->now = bpf_ktime_get_coarse_ns();
+	v->now = jt_clock(v->page.control);
 	if (v->now > JT_READ(v->page.control->alive_until_ns))
 		return jt_pass(v, JT_REASON_STALE);
+	m.flow = jt_flow_known(v->page.control, &parsed.key, &route);
 	reason = jt_flow_get(v->page.control, jt_ip(v, &parsed), v->end, &parsed.key, v->guest,
-			     &m.flow, &route);
+			     v->now, &m.flow, &route);
 	if (reason) {
 		jt_count_reason(v->guest->reasons, reason);
 		return reason == JT_REASON_SPOOFED_MAC || reason == JT_REASON_SPOOFED_IP ? JT_DROP :
@@ -159,9 +163,9 @@ JT_NOINLINE int jt_vif_xdp(struct xdp_md *ctx)
 		.data = (const __u8 *)(long)ctx->data,
 		.end = (const __u8 *)(long)ctx->data_end,
 		.ifindex = ctx->ingress_ifindex,
+		.total = ctx->data_end - ctx->data,
 	};
 
-	v.total = bpf_xdp_get_buff_len(ctx);
 	switch (jt_vif_work(&v)) {
 	case JT_PASS:
 		return XDP_PASS;

@@ -25,7 +25,7 @@
 #define JT_QUEUES_MAX 64
 #define JT_ADDRESSES_MAX 16384
 #define JT_LEARNED_MAX 64 /* addresses that one guest may teach */
-#define JT_FLOWS_MAX 16384
+#define JT_FLOWS_MAX 16384 /* of those that find no place in `flows` */
 #define JT_EVENTS_SIZE (64 * 1024)
 #define JT_FRAMES_SIZE (4 * 1024 * 1024)
 
@@ -196,11 +196,15 @@ struct jt_control {
 	__u64 alive_until_ns; /* any: programs pass everything on after it; ~0: no limit */
 	__u32 asleep;	      /* any: 1: ring when something comes aboard */
 	__u32 rung_epoch;     /* any: epoch for which "full" was rung */
-	__u64 unused_hot[5];
+	__u64 tick;	      /* any: the tick in which tick_ns was read from the clock */
+	__u64 tick_ns;	      /* any: and what it was then; see jt_clock() */
+	__u64 unused_hot[3];
 
 	/* Read with every frame that goes into `frames`. */
 	__u32 frames_polled; /* 1: the controller looks there by itself: nobody need wake it */
 	__u32 unused_frames[15];
+
+	__u32 seed[16]; /* drawn at each start: what flows are hashed with. Nobody else's to know */
 
 	struct jt_bank banks[JT_BANKS_MAX];
 
@@ -313,7 +317,7 @@ struct jt_claim {
 };
 #define JT_CLAIMS_MAX 16384
 
-/* A flow: map `flows`, an LRU hash that the vif programs fill. */
+/* A flow: maps `flows` and `crowded`, which the vif programs fill; see <jitney/flow.h>. */
 struct jt_flow_key {
 	__u32 guest;
 	struct jt_template header;
@@ -322,7 +326,7 @@ struct jt_flow_key {
 JT_ASSERT(sizeof(struct jt_flow_key) == 64, "a whole number of words");
 
 /*
- * The kernel may hand a flow's element to another key at any time (LRU), so
+ * A flow's place may become another's at any time, so
  * nothing here is trusted without a check: `hint` is compared with the bytes
  * that it points to, and `route` carries a tag of destination and generation.
  */
@@ -333,6 +337,20 @@ struct jt_flow {
 	__u64 legacy_until_ns; /* any: passes on until then; see MIXED_FLOW */
 	__u64 messages;	       /* any, and not atomically: an estimate */
 };
+
+/* A place in the map `flows`: entry `way` of set s is s * JT_FLOW_WAYS + way. */
+struct jt_flow_slot {
+	struct jt_flow_key key;
+	struct jt_flow flow;
+	__u64 made_ns; /* when the flow got the place */
+	__u32 busy;    /* any: 1 while it changes hands */
+	__u32 unused[3];
+};
+
+#define JT_FLOW_WAYS 4U
+#define JT_FLOW_SETS 2048U /* a power of two */
+
+JT_ASSERT(sizeof(struct jt_flow_slot) == 128, "two cache lines");
 
 /* What the programs tell the controller: ring buffer `events`. */
 enum jt_event_kind {

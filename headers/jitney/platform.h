@@ -51,6 +51,9 @@
 #define JT_OPAQUE(x) ((void)(x))
 #endif
 
+/* Eight bytes of anything. */
+typedef __u64 __attribute__((may_alias)) jt_word;
+
 #define JT_ASSERT(cond, text) _Static_assert(cond, text)
 
 #define JT_ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))

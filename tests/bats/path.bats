@@ -500,7 +500,7 @@ adopted() {
 
 still_there() {
 	local map
-	for map in page extents control guests peers vifs addresses flows events frames xsks \
+	for map in page extents control guests peers vifs slots addresses flows crowded events frames xsks \
 		jitney_vif jitney_vif_tcx jitney_uplink jitney_uplink_tcx; do
 		[[ -e $pins/a/$map && -e $pins/b/$map ]] || fail "$map is not pinned any more"
 	done
@@ -562,8 +562,8 @@ shows() {
 	exchange a1 b1 5000
 	shows guests '.[0].value | .messages > 4500 and .bytes > 100000 and .ifindex > 0 and has("delivered") and has("reasons")'
 	shows peers '.[0].value | .sent_messages > 4500 and .sent_frames > 10 and .received_frames > 0'
-	shows flows 'any(.key.header.u.udp4.source_port > 0 and .value.messages > 2000)'
-	shows flows 'any(.key.header.kind == 2 and .key.header.u.udp6.dest_port > 0)'
+	shows flows 'any(.value.key.header.u.udp4.source_port > 0 and .value.flow.messages > 2000)'
+	shows flows 'any(.value.key.header | .kind == 2 and .u.udp6.dest_port > 0)'
 	shows control '.[0].value | .geometry.banks == 4 and .epoch > 1 and .small == 512 and has("cycle_ns")'
 	shows addresses 'any(.key.family == 4 and .value.kind == 1) and any(.key.family == 1 and .value.kind == 2)'
 	shows vifs '.[0].value == 0'

@@ -73,8 +73,9 @@ void harness_open(struct harness *h, const char *path)
 	h->uplink = PROG("jitney_uplink");
 	h->uplink_tcx = PROG("jitney_uplink_tcx");
 	h->vifs = MAP("vifs");
+	h->slots = MAP("slots");
 	h->addresses = MAP("addresses");
-	h->flows = MAP("flows");
+	h->crowded = MAP("crowded");
 	h->events = MAP("events");
 	h->frames = MAP("frames");
 	h->xsks = MAP("xsks");
@@ -83,6 +84,7 @@ void harness_open(struct harness *h, const char *path)
 	h->extents = map_memory(h->object, "extents", sizeof(struct jt_extent));
 	h->guests = map_memory(h->object, "guests", ALIGN8(sizeof(struct jt_guest)));
 	h->peers = map_memory(h->object, "peers", ALIGN8(sizeof(struct jt_peer)));
+	h->flows = map_memory(h->object, "flows", sizeof(struct jt_flow_slot));
 	h->page = map_memory(h->object, "page", jt_bank_stride(&g));
 	ring = ring_buffer__new(h->events, event_seen, NULL, NULL);
 	frame_ring = ring_buffer__new(h->frames, frame_seen, NULL, NULL);
@@ -124,6 +126,13 @@ void harness_reset_banks(struct harness *h)
 		h->control->banks[(epoch + i) % g->banks].word = jt_bank_blank(epoch + i);
 }
 
+void slot_set(struct harness *h, __u32 ifindex, __u32 value)
+{
+	__u32 entry = ifindex % JT_GUESTS_MAX;
+
+	CHECK(h->slots < 0 || !bpf_map_update_elem(h->slots, &entry, &value, BPF_ANY));
+}
+
 static void guest_init(struct harness *h, __u32 id, __u32 ifindex)
 {
 	struct jt_guest *guest = &h->guests[id];
@@ -131,6 +140,7 @@ static void guest_init(struct harness *h, __u32 id, __u32 ifindex)
 	memset(guest, 0, sizeof(*guest));
 	guest->ifindex = ifindex;
 	CHECK(!bpf_map_update_elem(h->vifs, &ifindex, &id, BPF_ANY));
+	slot_set(h, ifindex, id + 1);
 }
 
 void harness_reset(struct harness *h)
@@ -143,7 +153,8 @@ void harness_reset(struct harness *h)
 	h->control->latency_ns = 1000000000; /* company is to be expected */
 	map_clear(h->vifs, sizeof(__u32));
 	map_clear(h->addresses, sizeof(struct jt_address));
-	map_clear(h->flows, sizeof(struct jt_flow_key));
+	map_clear(h->crowded, sizeof(struct jt_flow_key));
+	memset(h->flows, 0, sizeof(struct jt_flow_slot) * JT_FLOW_SETS * JT_FLOW_WAYS);
 	guest_init(h, GUEST_ONE, HARNESS_VIF);
 	guest_init(h, GUEST_OTHER, HARNESS_OTHER_VIF);
 	peer_init(&h->peers[PEER_ONE], "one");
@@ -214,19 +225,18 @@ static bool flow_key(const struct packet *p, __u32 guest, struct jt_flow_key *ke
 	return true;
 }
 
-bool flow_get(struct harness *h, const struct packet *p, __u32 guest, struct jt_flow *flow)
+struct jt_flow *flow_at(struct harness *h, const struct packet *p, __u32 guest)
 {
 	struct jt_flow_key key;
-
-	return flow_key(p, guest, &key) && !bpf_map_lookup_elem(h->flows, &key, flow);
-}
-
-void flow_set(struct harness *h, const struct packet *p, __u32 guest, const struct jt_flow *flow)
-{
-	struct jt_flow_key key;
+	struct jt_flow_slot *set;
+	__u32 way;
 
 	CHECK(flow_key(p, guest, &key));
-	CHECK(!bpf_map_update_elem(h->flows, &key, flow, BPF_ANY));
+	set = h->flows + jt_flow_set(jt_flow_hash(&key, h->control->seed)) * JT_FLOW_WAYS;
+	for (way = 0; way < JT_FLOW_WAYS; way++)
+		if (jt_key_same(&key, &set[way].key))
+			return &set[way].flow;
+	return NULL;
 }
 
 static struct run run(int prog, struct bpf_test_run_opts *opts)

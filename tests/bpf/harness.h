@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <jitney/flow.h>
 #include "../common/fixture.h"
 #include "../common/frame.h"
 #include "../common/vectors.h"
@@ -24,12 +25,13 @@ enum { PEER_ONE = 1, PEER_OTHER = 2 };
 struct harness {
 	struct bpf_object *object;
 	int vif, vif_tcx, uplink, uplink_tcx; /* programs */
-	int vifs, addresses, flows, events, frames, xsks, claims;
+	int vifs, slots, addresses, crowded, events, frames, xsks, claims;
 	/* the mapped maps */
 	struct jt_control *control;
 	struct jt_extent *extents;
 	struct jt_guest *guests;
 	struct jt_peer *peers;
+	struct jt_flow_slot *flows;
 	__u8 *page;
 	struct jt_geometry geometry;
 };
@@ -57,6 +59,9 @@ void harness_reset(struct harness *h);
 /* Only the banks, for benches. */
 void harness_reset_banks(struct harness *h);
 
+/* What the map `slots` says of a vif: the id of its guest and one, 0: nothing. */
+void slot_set(struct harness *h, __u32 ifindex, __u32 value);
+
 void address_add(struct harness *h, __u16 family, __u16 scope, const __u8 *bytes, __u32 kind,
 		 __u32 id);
 /* The addresses that a packet of packet_make() comes from and goes to. */
@@ -65,9 +70,8 @@ void addresses_of(struct harness *h, const struct packet_spec *s, __u32 guest, _
 void address_learned(struct harness *h, __u16 family, const __u8 *bytes, __u32 kind, __u32 id);
 bool address_known(struct harness *h, __u16 family, const __u8 *bytes, struct jt_place *place);
 
-/* The flow of a packet; false: there is none. */
-bool flow_get(struct harness *h, const struct packet *p, __u32 guest, struct jt_flow *flow);
-void flow_set(struct harness *h, const struct packet *p, __u32 guest, const struct jt_flow *flow);
+/* The flow of a packet; NULL: it has no place in `flows`. */
+struct jt_flow *flow_at(struct harness *h, const struct packet *p, __u32 guest);
 
 /* Both: from the loopback device. The verdict is the program's return value. */
 struct run run_xdp(int prog, const void *bytes, __u32 length, __u32 repeat);

@@ -145,6 +145,25 @@ static void test_vectors(bool tc)
 	       JT_BANK_NEXT(h.control->banks[HARNESS_EPOCH % JT_BANKS_DEFAULT].word));
 }
 
+/* Payloads are copied in other ways as they grow. */
+static void test_lengths(bool tc)
+{
+	struct packet_spec s = { .family = 4 };
+	struct packet p;
+	__u32 n;
+
+	both_reset();
+	for (n = 0; n < 2 * 600; n++) {
+		s.family = n & 1 ? 6 : 4;
+		s.length = (__u16)(n / 2);
+		packet_make(&p, &s);
+		CHECK(show(&p, tc) == JT_ABOARD);
+		compare("a length", p.length);
+	}
+	printf("ok - %s: payloads of 0 to %u bytes: same bytes\n",
+	       tc ? "jitney_vif_tcx" : "jitney_vif", s.length);
+}
+
 static void test_cut(bool tc)
 {
 	__u32 n, shown = 0;
@@ -213,6 +232,7 @@ int main(int argc, char **argv)
 	fixture_init(&f, h.geometry.banks, h.geometry.extents, HARNESS_EPOCH);
 	for (tc = 0; tc < 2; tc++) {
 		test_vectors(tc);
+		test_lengths(tc);
 		test_cut(tc);
 		test_flipped(tc);
 	}

@@ -7,8 +7,8 @@
 
 static void test_aboard(void)
 {
+	const struct jt_flow *flow;
 	struct packet p;
-	struct jt_flow flow;
 
 	known(&v4);
 	known(&v6);
@@ -17,9 +17,9 @@ static void test_aboard(void)
 	offer(&v6, DROP, JT_ABOARD);
 	offer(&icmp, DROP, JT_ABOARD);
 	packet_make(&p, &v4);
-	CHECK(flow_get(&h, &p, GUEST_ONE, &flow));
-	CHECK(flow.messages == 2 && flow.aboard_ns);
-	CHECK(JT_ROUTE_KIND(flow.route) == JT_PLACE_PEER && JT_ROUTE_ID(flow.route) == PEER_ONE);
+	flow = flow_at(&h, &p, GUEST_ONE);
+	CHECK(flow && flow->messages == 2 && flow->aboard_ns);
+	CHECK(JT_ROUTE_KIND(flow->route) == JT_PLACE_PEER && JT_ROUTE_ID(flow->route) == PEER_ONE);
 	CHECK(h.guests[GUEST_ONE].writes == 1 && h.guests[GUEST_ONE].writes_ns > 0);
 	CHECK(JT_COMMITTED_MESSAGES(h.extents[0].committed) == 4);
 	CHECK(JT_EXTENT_TEMPLATES(h.extents[0].word) == 3);
@@ -52,9 +52,24 @@ static void test_not_ours(void)
 	CHECK(show(&p) == PASS);
 	h.control->magic = JT_MAGIC;
 	bpf_map_delete_elem(h.vifs, &ifindex);
+	slot_set(&h, ifindex, 0);
 	CHECK(show(&p) == PASS);
 	CHECK(!memcmp(&before, &h.guests[GUEST_ONE], sizeof(before)));
 	CHECK(h.control->banks[0].word == jt_bank_blank(HARNESS_EPOCH));
+}
+
+/* Two vifs have one entry in `slots`: it is a guess, and no guest gets another's packets. */
+static void test_lost_slot(void)
+{
+	known(&v4);
+	slot_set(&h, HARNESS_VIF, GUEST_OTHER + 1);
+	offer(&v4, DROP, JT_ABOARD);
+	CHECK(!h.guests[GUEST_OTHER].messages);
+	slot_set(&h, HARNESS_VIF, JT_GUESTS_MAX + 1);
+	offer(&v4, DROP, JT_ABOARD);
+	slot_set(&h, HARNESS_VIF, 0);
+	offer(&v4, DROP, JT_ABOARD);
+	CHECK(h.guests[GUEST_ONE].messages == 3);
 }
 
 static void test_no_peer(void)
@@ -154,7 +169,7 @@ static void test_segmented(void)
 /* Once nothing of the flow is aboard, it goes the kernel's way for a while. */
 static void test_small_behind_large(void)
 {
-	struct jt_flow flow;
+	struct jt_flow *flow;
 	struct packet p;
 
 	known(&v4);
@@ -164,10 +179,10 @@ static void test_small_behind_large(void)
 	offer(&v4, PASS, JT_REASON_MIXED_FLOW);
 	offer(&v4, PASS, JT_REASON_MIXED_FLOW);
 	packet_make(&p, &v4);
-	CHECK(flow_get(&h, &p, GUEST_ONE, &flow));
-	CHECK(flow.legacy_until_ns > now_ns() && flow.legacy_until_ns < now_ns() + 1100000000ULL);
-	flow.legacy_until_ns = 0;
-	flow_set(&h, &p, GUEST_ONE, &flow);
+	flow = flow_at(&h, &p, GUEST_ONE);
+	CHECK(flow && flow->legacy_until_ns > now_ns());
+	CHECK(flow->legacy_until_ns < now_ns() + 1100000000ULL);
+	flow->legacy_until_ns = 0;
 	offer(&v4, DROP, JT_ABOARD);
 }
 
@@ -285,6 +300,7 @@ static const struct vif_test tests[] = {
 	{ "aboard", test_aboard },
 	{ "two peers", test_two_peers },
 	{ "not ours", test_not_ours },
+	{ "lost slot", test_lost_slot },
 	{ "no peer", test_no_peer },
 	{ "peer down", test_peer_down },
 	{ "stale", test_stale },

@@ -76,7 +76,7 @@ static void sound(void)
 static void test_counted(void)
 {
 	struct packet_spec s = v4;
-	struct jt_flow flow;
+	const struct jt_flow *flow;
 	struct packet p;
 
 	known_both();
@@ -87,8 +87,9 @@ static void test_counted(void)
 	CHECK(h.guests[GUEST_ONE].writes == 3 && h.guests[GUEST_ONE].writes_ns > 0);
 	CHECK(events_count(&h, JT_EVENT_ABOARD) == 1 && !h.control->asleep);
 	packet_make(&p, &s);
-	CHECK(flow_get(&h, &p, GUEST_ONE, &flow) && flow.aboard_ns);
-	CHECK(JT_ROUTE_KIND(flow.route) == JT_PLACE_PEER && JT_ROUTE_ID(flow.route) == PEER_ONE);
+	flow = flow_at(&h, &p, GUEST_ONE);
+	CHECK(flow && flow->aboard_ns);
+	CHECK(JT_ROUTE_KIND(flow->route) == JT_PLACE_PEER && JT_ROUTE_ID(flow->route) == PEER_ONE);
 	offer(&v4, DROP, JT_ABOARD); /* the stack's messages go behind */
 	extents_check();
 }

@@ -219,7 +219,7 @@ static void netdev_ready(struct jt_controller *c, struct jt_watch *w, uint32_t e
 			device_look(c, c->guests[i].spec.interface);
 }
 
-static void control_fill(struct jt_controller *c)
+static int control_fill(struct jt_controller *c)
 {
 	const struct jt_options *o = c->options;
 	struct jt_control *control = c->datapath.page.control;
@@ -237,6 +237,10 @@ static void control_fill(struct jt_controller *c)
 	c->board.notice->small = o->small;
 	c->board.notice->latency_ns = o->cycle.latency_ns;
 	jt_places_changed(c);
+	if (getrandom(control->seed, sizeof(control->seed), 0) == sizeof(control->seed))
+		return 0;
+	jt_log("failed to draw random numbers: %s", strerror(errno));
+	return -EIO;
 }
 
 static int datapath_start(struct jt_controller *c)
@@ -249,9 +253,10 @@ static int datapath_start(struct jt_controller *c)
 	JT_WRITE(c->datapath.page.control->magic, 0);
 	usleep(GRACE_US);
 	jt_datapath_forget(&c->datapath);
-	control_fill(c);
-	jt_transmit_start(c);
-	return 0;
+	err = control_fill(c);
+	if (!err)
+		jt_transmit_start(c);
+	return err;
 }
 
 static int uplink_start(struct jt_controller *c)

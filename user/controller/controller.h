@@ -125,6 +125,7 @@ struct jt_controller {
 	unsigned int page_count;
 	struct jt_deliver deliver;
 	struct jt_index index;
+	uint64_t taught; /* addresses, by guests, when those were last looked through */
 	struct jt_capture capture;
 	struct jt_client *clients;
 	struct jt_helpers helpers;

@@ -19,8 +19,8 @@
 /* Frames that can be under way from the uplink to us. */
 #define POOL_FRAMES 1024
 
-static const char *const map_names[] = { "page",   "extents", "control",   "guests",
-					 "peers",  "vifs",    "addresses", "flows",
+static const char *const map_names[] = { "page",   "extents", "control",   "guests", "peers",
+					 "vifs",   "slots",   "addresses", "flows",  "crowded",
 					 "events", "frames",  "xsks",	   "claims" };
 static const char *const program_names[] = { "jitney_vif", "jitney_vif_tcx", "jitney_uplink",
 					     "jitney_uplink_tcx" };
@@ -301,16 +301,31 @@ void jt_datapath_init(struct jt_datapath *d)
 	memset(d->programs, -1, sizeof(d->programs));
 }
 
+#define FLOWS_SIZE page_round(JT_FLOW_SETS *JT_FLOW_WAYS * sizeof(struct jt_flow_slot))
+
+static void forget_flows(struct jt_datapath *d)
+{
+	void *flows = map_memory(d->maps[JT_MAP_flows], FLOWS_SIZE);
+
+	if (!flows)
+		return; /* another seed makes them strangers, too */
+	memset(flows, 0, FLOWS_SIZE);
+	munmap(flows, FLOWS_SIZE);
+}
+
 void jt_datapath_forget(struct jt_datapath *d)
 {
 	struct jt_flow_key flow;
 	struct jt_claim claim;
 	struct jt_address address;
-	uint32_t ifindex;
+	uint32_t ifindex, slot, none = 0;
 
 	empty_map(d->maps[JT_MAP_vifs], &ifindex);
+	for (slot = 0; slot < JT_GUESTS_MAX; slot++)
+		bpf_map_update_elem(d->maps[JT_MAP_slots], &slot, &none, BPF_ANY);
 	empty_map(d->maps[JT_MAP_addresses], &address);
-	empty_map(d->maps[JT_MAP_flows], &flow);
+	empty_map(d->maps[JT_MAP_crowded], &flow);
+	forget_flows(d);
 	empty_map(d->maps[JT_MAP_claims], &claim);
 	memset(d->guests, 0, JT_GUESTS_MAX * sizeof(*d->guests));
 	memset(d->peers, 0, JT_PEERS_MAX * sizeof(*d->peers));

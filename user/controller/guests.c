@@ -30,11 +30,31 @@ static int slot_find(const struct jt_controller *c)
 	return -ENOSPC;
 }
 
+/* Let the programs know whose vif it is. Return: 0 or negative errno. */
+static int vif_set(struct jt_controller *c, uint32_t ifindex, uint32_t id)
+{
+	uint32_t slot = ifindex % JT_GUESTS_MAX, guess = id + 1;
+
+	if (bpf_map_update_elem(c->datapath.maps[JT_MAP_vifs], &ifindex, &id, BPF_ANY))
+		return -errno;
+	bpf_map_update_elem(c->datapath.maps[JT_MAP_slots], &slot, &guess, BPF_ANY);
+	return 0;
+}
+
+static void vif_clear(struct jt_controller *c, uint32_t ifindex, uint32_t id)
+{
+	uint32_t slot = ifindex % JT_GUESTS_MAX, guess, none = 0;
+
+	bpf_map_delete_elem(c->datapath.maps[JT_MAP_vifs], &ifindex);
+	if (!bpf_map_lookup_elem(c->datapath.maps[JT_MAP_slots], &slot, &guess) && guess == id + 1)
+		bpf_map_update_elem(c->datapath.maps[JT_MAP_slots], &slot, &none, BPF_ANY);
+}
+
 /* Stop carrying for a guest; what is aboard still leaves, what arrives is delivered. */
 static void guest_stop(struct jt_controller *c, uint32_t id)
 {
 	if (c->datapath.guests[id].ifindex)
-		bpf_map_delete_elem(c->datapath.maps[JT_MAP_vifs], &c->datapath.guests[id].ifindex);
+		vif_clear(c, c->datapath.guests[id].ifindex, id);
 	jt_detach(&c->guests[id].attachment);
 }
 
@@ -61,10 +81,9 @@ static int guest_attach(struct jt_controller *c, uint32_t id, const struct jt_ne
 	else
 		slot->flags |= JT_GUEST_SWITCH;
 	g->up = dev->up;
-	if (!bpf_map_update_elem(c->datapath.maps[JT_MAP_vifs], &dev->ifindex, &id, BPF_ANY))
-		return 0;
-	err = -errno;
-	guest_detach(c, id);
+	err = vif_set(c, dev->ifindex, id);
+	if (err)
+		guest_detach(c, id);
 	return err;
 }
 

@@ -20,8 +20,9 @@ int jt_place_set(struct jt_controller *c, const struct jt_address *a, const stru
 
 	if (bpf_map_update_elem(map, a, place, BPF_ANY))
 		return -errno;
+	jt_index_set(&c->index, a, place);
 	if (!same)
-		jt_places_changed(c);
+		jt_generation_step(c);
 	return 0;
 }
 
@@ -39,45 +40,68 @@ struct jt_place jt_place_of(struct jt_controller *c, const uint8_t *mac, struct 
 	return *place;
 }
 
-/* @like: those of one guest or peer; NULL: those that are over. */
-static bool goes(const struct jt_place *place, const struct jt_place *like, uint64_t now)
+/* Of one guest or peer. */
+struct leavers {
+	enum jt_place_kind kind;
+	uint32_t id;
+	int map;
+	bool any;
+};
+
+static bool leaves(const struct leavers *l, const struct jt_place *place)
 {
-	return like ? place->kind == like->kind && place->id == like->id : now > place->until_ns;
+	return place->kind == l->kind && place->id == l->id;
 }
 
-/* Takes no memory, so that an address never outlives its guest for want of it. */
-static void remove_places(struct jt_controller *c, const struct jt_place *like, uint64_t now)
+static int remove_place(void *leavers, const struct jt_address *a, const struct jt_place *place)
 {
-	int map = c->datapath.maps[JT_MAP_addresses], i;
-	struct jt_address key, kept, *previous = NULL;
-	struct jt_place place;
-	bool any = false;
+	struct leavers *l = leavers;
 
-	/* Programs add addresses meanwhile: the bound is for their sake. */
-	for (i = 0; i < 2 * JT_ADDRESSES_MAX; i++) {
-		if (bpf_map_get_next_key(map, previous, &key))
-			break;
-		if (!bpf_map_lookup_elem(map, &key, &place) && goes(&place, like, now) &&
-		    !bpf_map_delete_elem(map, &key)) {
-			any = true;
-		} else {
-			kept = key;
-			previous = &kept;
-		}
-	}
-	c->index.stale = true;
-	if (any)
+	if (leaves(l, place) && !bpf_map_delete_elem(l->map, a))
+		l->any = true;
+	return 0;
+}
+
+/* In the map itself, without taking memory: an address never outlives its guest. */
+void jt_places_forget(struct jt_controller *c, enum jt_place_kind kind, uint32_t id)
+{
+	struct leavers l = { .kind = kind, .id = id, .map = c->datapath.maps[JT_MAP_addresses] };
+
+	jt_addresses_visit(l.map, remove_place, &l);
+	if (l.any)
 		jt_places_changed(c);
 }
 
-void jt_places_forget(struct jt_controller *c, enum jt_place_kind kind, uint32_t id)
+/* What guests have taught so far. */
+static uint64_t learned(const struct jt_controller *c)
 {
-	struct jt_place like = { .kind = kind, .id = id };
+	uint64_t sum = 0;
+	uint32_t i;
 
-	remove_places(c, &like, 0);
+	for (i = 0; i < c->guest_limit; i++)
+		sum += JT_READ(c->datapath.guests[i].learned);
+	return sum;
 }
 
 void jt_places_expire(struct jt_controller *c, uint64_t now)
 {
-	remove_places(c, NULL, now);
+	int map = c->datapath.maps[JT_MAP_addresses];
+	const struct jt_index_entry *e;
+	uint64_t taught = learned(c);
+	bool any = false;
+	size_t i;
+
+	/* The event of an address may have found no room in its ring. */
+	if (taught != c->taught)
+		c->index.stale = true;
+	c->taught = taught;
+	if (jt_index_refresh(&c->index, map))
+		return;
+	for (i = 0; i < c->index.count; i++) {
+		e = &c->index.entries[i];
+		if (now > e->place.until_ns && !bpf_map_delete_elem(map, &e->address))
+			any = true;
+	}
+	if (any)
+		jt_places_changed(c);
 }
