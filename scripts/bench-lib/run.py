@@ -16,6 +16,7 @@ from lab import Failed, Lab, children, end, error_of, start, wait_for
 
 TICK_NS = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
 SERVICES = {"dpdk": dpdk}
+STARTS = 5  # of controllers, or a service, until they can't be had
 run_number = count(1)
 
 
@@ -168,6 +169,22 @@ def record(lab, part, point, load, round_number, before, after, sent, got):
     }
 
 
+def begin(lab, service, flags):
+    """An AF_XDP socket of who had the uplink before may outlive its program for a moment."""
+    for more in range(STARTS - 1, -1, -1):
+        try:
+            if service:
+                SERVICES[service].begin(lab)
+            elif flags is not None:
+                lab.controllers_start(flags)
+            return
+        except Failed:
+            lab.stop()
+            if not more:
+                raise
+            time.sleep(0.3)
+
+
 def describe(point):
     centre = plan.Point(point.contestant)
     ways = [f"{k} {getattr(point, k)}" for k in ("size", "guests", "destinations", "mtu", "load")
@@ -211,17 +228,19 @@ class Bench:
 
     def setting(self, lab, part, setting, points, rounds):
         """With a service, or controllers that have these flags, or none."""
-        service, flags = setting
         points = [p for p in points if p not in self.missing]
         if not points:
             return
-        if service:
-            SERVICES[service].begin(lab)
-        elif flags is not None:
-            lab.controllers_start(flags)
-            # The first messages find out that the peers live.
-            first = max(points, key=lambda p: p.destinations)._replace(seconds=0.1, burst=16)
-            run(lab, first, 1000 * max(first.guests, first.destinations))
+        try:
+            begin(lab, *setting)
+            if lab.controllers:
+                # The first messages find out that the peers live.
+                first = max(points, key=lambda p: p.destinations)._replace(seconds=0.1, burst=16)
+                run(lab, first, 1000 * max(first.guests, first.destinations))
+        except Failed as why:
+            self.missing.update({p: str(why) for p in points})
+            lab.stop()
+            return
         for r in rounds:
             for p in points if r % 2 else reversed(points):
                 self.measure(lab, part, p, r)
@@ -261,11 +280,11 @@ class Bench:
         for (guests, mtu, peers), in_lab in groupby(sorted(points, key=lab_of), lab_of):
             in_lab = list(in_lab)
             settings = [(s, [p for p in in_lab if setting_of(p) == s]) for s in dict.fromkeys(map(setting_of, in_lab))]
-            begin = time.monotonic()
+            started = time.monotonic()
             with Lab(self.prefix, self.work, self.build, self.cpus, guests, mtu, peers) as lab:
                 self.setup[f"{guests} guests, {peers} peers"] = lab.seconds
                 self.in_lab(lab, name, settings)
-            progress(f"{name}: {time.monotonic() - begin:.0f} s with {guests} guests, {peers or 1} peers")
+            progress(f"{name}: {time.monotonic() - started:.0f} s with {guests} guests, {peers or 1} peers")
         if name == "contest":
             self.full.update({m["contestant"]: m["messages_per_s"] for m in medians(self.records)})
         progress_end()
