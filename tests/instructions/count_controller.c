@@ -197,6 +197,7 @@ static void deliver(void)
 
 	jt_template_store(wire, &t, m.template_size);
 	m.check = jt_udp_check(sum, 0, SIZE);
+	guest->mtu = 1500;
 	if (jt_deliver_open(&d))
 		abort();
 	counting();

@@ -37,11 +37,11 @@ static void print_uplink(const json_t *uplink)
 {
 	size_t queues = json_array_size(json_object_get(uplink, "queues"));
 
-	LINE("uplink", "%s (%s), %s, %s, %s, %zu queue%s, MTU %s",
-	     jt_get_text(uplink, "interface"), jt_get_text(uplink, "mac"),
-	     jt_get_true(uplink, "up") ? "up" : "DOWN", jt_get_text(uplink, "attach"),
-	     jt_get_true(uplink, "zerocopy") ? "zero-copy" : "copy mode",
-	     queues, queues == 1 ? "" : "s", JT_NUMBER(jt_get_int(uplink, "mtu")));
+	LINE("uplink", "%s (%s), %s, %s, %s, %zu queue%s, MTU %s", jt_get_text(uplink, "interface"),
+	     jt_get_text(uplink, "mac"), jt_get_true(uplink, "up") ? "up" : "DOWN",
+	     jt_get_text(uplink, "attach"),
+	     jt_get_true(uplink, "zerocopy") ? "zero-copy" : "copy mode", queues,
+	     queues == 1 ? "" : "s", JT_NUMBER(jt_get_int(uplink, "mtu")));
 }
 
 static void print_page_settings(const json_t *page)

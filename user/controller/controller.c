@@ -21,6 +21,7 @@
 #include "controller/receive.h"
 #include "controller/scheduler.h"
 #include "controller/transmit.h"
+#include "controller/uplink.h"
 
 #define EVENTS_MAX 16
 #define LINGER_NS 40000000ULL
@@ -84,11 +85,6 @@ static void events_ready(struct jt_controller *c, struct jt_watch *w, uint32_t e
 	jt_frames_take(c);
 }
 
-static void xsk_ready(struct jt_controller *c, struct jt_watch *w, uint32_t events)
-{
-	jt_receive_run(c, (unsigned int)(w - c->xsk_watches));
-}
-
 static void announce_ready(struct jt_controller *c, struct jt_watch *w, uint32_t events)
 {
 	uint64_t expired;
@@ -102,96 +98,12 @@ static void signal_ready(struct jt_controller *c, struct jt_watch *w, uint32_t e
 	c->stop = true;
 }
 
-static void uplink_close(struct jt_controller *c)
-{
-	unsigned int i;
-
-	jt_receive_count(c);
-	for (i = 0; i < c->xsk.count; i++)
-		jt_watch_remove(c, &c->xsk_watches[i]);
-	jt_detach(&c->uplink_attachment);
-	jt_transmit_abandon(c);
-	jt_xsk_close(&c->xsk);
-}
-
-/* This machine's own address is no guest's, whatever a guest may say. */
-static void uplink_own(struct jt_controller *c, const struct jt_netdev *dev)
-{
-	struct jt_place place = { .kind = JT_PLACE_NONE, .until_ns = JT_NEVER_STALE };
-	struct jt_address own = jt_address_make(JT_FAMILY_MAC, JT_SCOPE_GUEST, dev->mac);
-	__u64 mac = 0;
-
-	jt_place_set(c, &own, &place);
-	memcpy(&mac, dev->mac, sizeof(dev->mac));
-	JT_WRITE(c->datapath.page.control->mac, mac);
-}
-
-static int uplink_watch(struct jt_controller *c)
-{
-	unsigned int i;
-	int err = 0;
-
-	for (i = 0; i < c->xsk.count && !err; i++) {
-		c->xsk_watches[i] =
-			(struct jt_watch){ .fd = jt_xsk_fd(&c->xsk, i), .ready = xsk_ready };
-		err = jt_watch_add(c, &c->xsk_watches[i], EPOLLIN);
-	}
-	return err;
-}
-
-/* c->uplink changes on success only: what failed is tried again when the device changes. */
-static int uplink_open(struct jt_controller *c, const struct jt_netdev *dev)
-{
-	int err = jt_xsk_open(&c->xsk, &c->datapath, dev->name, c->options);
-
-	if (err)
-		return err;
-	err = uplink_watch(c);
-	if (err)
-		jt_log("failed to watch the AF_XDP sockets on %s: %s", dev->name, strerror(-err));
-	else
-		err = jt_attach_uplink(&c->datapath, dev, c->options->attach,
-				       &c->uplink_attachment);
-	if (err) {
-		jt_xsk_close(&c->xsk);
-		return err;
-	}
-	c->uplink = *dev;
-	uplink_own(c, dev);
-	return 0;
-}
-
-static void uplink_changed(struct jt_controller *c, const struct jt_netdev *dev, bool gone)
-{
-	bool was_up = c->uplink.up, was_same;
-
-	if (gone && c->uplink.ifindex && (!dev->ifindex || dev->ifindex == c->uplink.ifindex)) {
-		jt_log("uplink %s is gone: all traffic goes the kernel's way", dev->name);
-		uplink_close(c);
-		c->uplink.up = false;
-		c->uplink.ifindex = 0;
-		jt_peers_uplink(c);
-	} else if (!gone && dev->ifindex != c->uplink.ifindex) {
-		if (uplink_open(c, dev))
-			return;
-		jt_log("uplink %s is back", dev->name);
-		jt_peers_uplink(c);
-	} else if (!gone) {
-		if (was_up != dev->up)
-			jt_log("uplink %s is %s", dev->name, dev->up ? "up" : "down");
-		was_same = was_up == dev->up && c->uplink.mtu == dev->mtu;
-		c->uplink = *dev;
-		if (!was_same)
-			jt_peers_uplink(c);
-	}
-}
-
 static void device_changed(void *owner, const struct jt_netdev *dev, bool gone)
 {
 	struct jt_controller *c = owner;
 
 	if (!strcmp(dev->name, c->options->uplink))
-		uplink_changed(c, dev, gone);
+		jt_uplink_changed(c, dev, gone);
 	else
 		jt_guests_device(c, dev, gone);
 }
@@ -257,20 +169,6 @@ static int datapath_start(struct jt_controller *c)
 	if (!err)
 		jt_transmit_start(c);
 	return err;
-}
-
-static int uplink_start(struct jt_controller *c)
-{
-	struct jt_netdev dev;
-	int err = jt_netdev_get(c->options->uplink, &dev);
-
-	if (err) {
-		jt_log("failed to find uplink %s: %s", c->options->uplink,
-		       err == -ENODEV ? "there is no such interface (`ip link' lists them)" :
-					strerror(-err));
-		return err;
-	}
-	return uplink_open(c, &dev);
 }
 
 static int signals_start(struct jt_controller *c)
@@ -359,7 +257,7 @@ static const struct step {
 	{ jt_domains_start, NULL },
 	{ netdev_start, "watch interfaces" },
 	{ events_start, "take events of the BPF programs" },
-	{ uplink_start, NULL },
+	{ jt_uplink_start, NULL },
 	{ jt_peers_start, NULL },
 	{ jt_guests_start, NULL },
 	{ jt_scheduler_start, "set the timer of cycles" },
@@ -380,15 +278,6 @@ static int controller_start(struct jt_controller *c)
 	return err;
 }
 
-/* Have the uplink's driver look at its queues. */
-static void poll_busily(struct jt_controller *c)
-{
-	unsigned int i;
-
-	for (i = 0; i < c->xsk.count; i++)
-		recvfrom(jt_xsk_fd(&c->xsk, i), NULL, 0, MSG_DONTWAIT, NULL, NULL);
-}
-
 /* One turn of the loop: wait for at most `timeout` ms, then serve what is ready. */
 static void turn(struct jt_controller *c, int timeout)
 {
@@ -398,7 +287,7 @@ static void turn(struct jt_controller *c, int timeout)
 
 	c->record_budget = JT_RECORDS_MAX;
 	if (c->options->busy_poll_us)
-		poll_busily(c);
+		jt_uplink_poll(c);
 	n = c->helpers.more ? epoll_wait(c->epoll, events, EVENTS_MAX, 0) :
 			      jt_frames_wait(c, events, EVENTS_MAX, timeout);
 	for (i = 0; i < n; i++) {
@@ -445,7 +334,7 @@ static void controller_stop(struct jt_controller *c)
 		jt_peers_stop(c);
 		if (c->started_ns)
 			linger(c);
-		uplink_close(c);
+		jt_uplink_close(c);
 	}
 	jt_capture_stop(c);
 	jt_control_stop(c);
