@@ -318,11 +318,10 @@ void jt_datapath_forget(struct jt_datapath *d)
 	struct jt_flow_key flow;
 	struct jt_claim claim;
 	struct jt_address address;
-	uint32_t ifindex, slot, none = 0;
+	uint32_t ifindex;
 
+	/* `slots' stay: they are guesses, and no guest confirms an old one. */
 	empty_map(d->maps[JT_MAP_vifs], &ifindex);
-	for (slot = 0; slot < JT_GUESTS_MAX; slot++)
-		bpf_map_update_elem(d->maps[JT_MAP_slots], &slot, &none, BPF_ANY);
 	empty_map(d->maps[JT_MAP_addresses], &address);
 	empty_map(d->maps[JT_MAP_crowded], &flow);
 	forget_flows(d);
