@@ -130,7 +130,12 @@ def asked(results, organizer, transmit, idle):
     f = Found(results)
     plain = max((f.ratio(n, "sendto") or 0 for n in ("stack-plain", "xdp-plain", "slice-plain", "map-plain")), default=0)
     swaps = [abs(got / model - 1) * 100 for _, got, model in swap_points(results)]
-    a, b = (f.one("stack", "cpu_ns_per_message", part="guests", guests=n) for n in (1000, 1))
+
+    def grown(name):
+        """Cost of a message with 1,000 guests, in units of that with one."""
+        a, b = (f.one(name, "cpu_ns_per_message", part="guests", guests=n) for n in (1000, 1))
+        return a / b if a and b else None
+
     return (
         ("map, delivered to a helper", "x UDP send", True, 25, 40, f.ratio("map", "sendto")),
         ("slice", "x UDP send", True, 20, 30, f.ratio("slice", "sendto")),
@@ -148,7 +153,8 @@ def asked(results, organizer, transmit, idle):
          f.ratio("stack-plain", "sendto", "p50_ns", part="load", load="1/s")),
         ("p99 at half load with --latency L, worst", "x (L + kernel)", False, 1, None, latency_bound(f)),
         ("swaps against the model, worst", "% off", False, 2, None, max(swaps, default=None)),
-        ("cost per message, 1,000 guests (stack)", "x of 1", False, 1.5, 1.2, a / b if a and b else None),
+        ("cost per message, 1,000 guests (stack)", "x of 1", False, 1.5, 1.2, grown("stack")),
+        ("cost per message, 1,000 guests (slice)", "x of 1", False, 1.5, 1.2, grown("slice")),
         ("controller's CPU when nobody sends", "%", False, 0.1, 0, idle and idle["cpu_percent"]),
         ("controller's wake-ups when nobody sends", "a second", False, None, 0, idle and idle["wakeups_per_s"]),
     )

@@ -3,6 +3,7 @@
 import glob
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -16,6 +17,7 @@ from lab import Failed, Lab, children, end, error_of, start, wait_for
 
 TICK_NS = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
 SERVICES = {"dpdk": dpdk}
+DRAIN_S = 0.03  # what is on its way when the sender has sent its last is there by then
 STARTS = 5  # of controllers, or a service, until they can't be had
 run_number = count(1)
 
@@ -104,6 +106,21 @@ def command(lab, contestant, what):
     return [f"{lab.build}/tests/bench_path", what, contestant.sender if what == "send" else contestant.receiver]
 
 
+def halted(child, seconds):
+    """Until it has stopped itself, or ended: attaching 1,000 helpers is not what is measured."""
+    deadline = time.monotonic() + seconds
+    while child.poll() is None and time.monotonic() < deadline:
+        with open(f"/proc/{child.pid}/stat") as f:
+            if f.read().rpartition(")")[2].split()[0] == "T":
+                return
+        time.sleep(0.002)
+
+
+def go_on(child):
+    if child.poll() is None:
+        child.send_signal(signal.SIGCONT)
+
+
 def run(lab, point, rate=0):
     """Return: counters before and after, what the sender says, and what the receiver says."""
     c = plan.CONTESTANTS[point.contestant]
@@ -113,17 +130,23 @@ def run(lab, point, rate=0):
                      *command(lab, c, "recv"), "--run", str(number), "--size", str(point.size),
                      "--socket", lab.socket("b"))
     wait_for(receiver, "ready", 5)
-    before = counters(lab)
     sender = start(f"{lab.prefix}-a1", f"{lab.work}/send", "taskset", "-c", str(lab.cpus["sender"]),
-                   *command(lab, c, "send"), *shape(lab, point, rate, number))
+                   *command(lab, c, "send"), *shape(lab, point, rate, number), *([] if c.service else ["--halt"]))
+    if not c.service:
+        halted(sender, 60)
+    before = counters(lab)
+    go_on(sender)
+    halted(sender, point.seconds + 60)
+    time.sleep(DRAIN_S)
+    after = counters(lab)
+    go_on(sender)
     try:
-        sender.wait(point.seconds + 60)
+        sender.wait(60)
     except subprocess.TimeoutExpired:
         pass
     sent_well, well = end(sender), end(receiver)
     if not sent_well:
         raise Failed(error_of(sender))
-    after = counters(lab)
     if not well:
         raise Failed(f"a receiver failed: {error_of(receiver)}")
     with open(f"{lab.work}/send") as s, open(f"{lab.work}/recv") as r:

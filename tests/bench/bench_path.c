@@ -16,6 +16,7 @@ static void usage(void)
 	     "more.\n\n"
 	     "  --dest ADDR:PORT  IPv4\n"
 	     "  --destinations N  this address and those that follow it (1)\n"
+	     "  --halt            send: stop when all is open and when all is sent, until SIGCONT\n"
 	     "  --netns NAME      send: for guests in the namespaces NAME1, NAME2, ..\n"
 	     "  --guests N        how many (1)\n"
 	     "  --burst N         messages of a guest to a destination in a row, up to 256 (256)\n"

@@ -41,6 +41,7 @@ struct options {
 	unsigned int burst; /* messages of a flow in a row */
 	double rate;	    /* messages a second, of all guests; 0: as fast as it goes */
 	double seconds;
+	bool halt; /* send: stop (SIGSTOP) when all is open, and when all is sent */
 };
 
 struct tally {

@@ -45,6 +45,9 @@ static bool option_take(int key, const char *text, struct options *o)
 	case 'R':
 		o->rate = strtod(text, NULL);
 		return o->rate >= 0;
+	case 'h':
+		o->halt = true;
+		return true;
 	case 't':
 		o->seconds = strtod(text, NULL);
 		return o->seconds > 0;
@@ -68,6 +71,7 @@ static bool options_read(int argc, char **argv, int words, struct options *o)
 		{ "size", required_argument, NULL, 's' },
 		{ "seconds", required_argument, NULL, 't' },
 		{ "socket", required_argument, NULL, 'c' },
+		{ "halt", no_argument, NULL, 'h' },
 		{ 0 },
 	};
 	int key;

@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <netinet/udp.h>
 #include <sched.h>
+#include <signal.h>
 #include <sys/prctl.h>
 
 #include <jitney/jitney.h>
@@ -265,6 +266,13 @@ static void sender_close(struct sender *s)
 }
 
 /* For so many seconds; then says how many left, and what they took. */
+/* For who reads counters before and behind what is measured: it says when to go on. */
+static void halt(const struct options *o)
+{
+	if (o->halt)
+		raise(SIGSTOP);
+}
+
 static int path_send(const struct options *o)
 {
 	static struct sender s;
@@ -280,6 +288,7 @@ static int path_send(const struct options *o)
 	if (sender_open(&s, w))
 		return 1;
 	prctl(PR_SET_TIMERSLACK, 1UL);
+	halt(o);
 	begin = clock_ns(CLOCK_MONOTONIC);
 	cpu = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
 	err = send_all(&s, w, begin);
@@ -288,6 +297,8 @@ static int path_send(const struct options *o)
 	printf("{\"sent\":%llu,\"seconds\":%.6f,\"cpu_ns\":%llu}\n", (unsigned long long)s.sent,
 	       (double)(clock_ns(CLOCK_MONOTONIC) - begin) / 1e9,
 	       (unsigned long long)(clock_ns(CLOCK_PROCESS_CPUTIME_ID) - cpu));
+	fflush(stdout);
+	halt(o);
 	sender_close(&s);
 	return 0;
 }
