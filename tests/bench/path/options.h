@@ -3,6 +3,7 @@
 #define BENCH_PATH_OPTIONS_H
 
 #include <getopt.h>
+#include <signal.h>
 #include <stdlib.h>
 
 #include "message.h"
@@ -80,6 +81,13 @@ static bool options_read(int argc, char **argv, int words, struct options *o)
 		if (!option_take(key, optarg ? optarg : "", o))
 			return false;
 	return optind == argc - words && o->guests <= FLOWS_MAX / o->destinations;
+}
+
+/* For who reads counters before and behind what is measured: it says when to go on. */
+static inline void halt(const struct options *o)
+{
+	if (o->halt)
+		raise(SIGSTOP);
 }
 
 #endif

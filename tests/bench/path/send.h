@@ -11,7 +11,6 @@
 #include <fcntl.h>
 #include <netinet/udp.h>
 #include <sched.h>
-#include <signal.h>
 #include <sys/prctl.h>
 
 #include <jitney/jitney.h>
@@ -266,13 +265,6 @@ static void sender_close(struct sender *s)
 }
 
 /* For so many seconds; then says how many left, and what they took. */
-/* For who reads counters before and behind what is measured: it says when to go on. */
-static void halt(const struct options *o)
-{
-	if (o->halt)
-		raise(SIGSTOP);
-}
-
 static int path_send(const struct options *o)
 {
 	static struct sender s;
