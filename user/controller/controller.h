@@ -13,6 +13,7 @@
 #include "controller/index.h"
 #include "controller/notice.h"
 #include "controller/options.h"
+#include "controller/shares.h"
 #include "controller/slices.h"
 #include "controller/xsk.h"
 
@@ -133,9 +134,10 @@ struct jt_controller {
 	struct jt_netdev_watch *netdev;
 	struct ring_buffer *events;
 	struct jt_frames frames;
+	struct jt_shares shares;
 	struct jt_watch xsk_watches[JT_QUEUES_MAX];
 	struct jt_watch netdev_watch, events_watch, timer_watch, announce_watch, signal_watch,
-		control_watch;
+		control_watch, shares_watch;
 	struct jt_guest_state guests[JT_GUESTS_MAX];
 	struct jt_peer_state peers[JT_PEERS_MAX];
 	uint32_t guest_limit, peer_limit; /* slots that were ever in use */
