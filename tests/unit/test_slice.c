@@ -458,6 +458,26 @@ static void test_fd(void **state)
 	handle_close(&h);
 }
 
+static void test_ports_go_with_their_last_flow(void **state)
+{
+	struct jitney_flow *one;
+	uint16_t any, asked;
+	struct handle h;
+
+	(void)state;
+	handle_open(&h, JT_SLICE_RING_MIN, 0);
+	one = flow_give(&h, "127.0.0.1", 9);
+	any = one->port->number;
+	jitney_disconnect(one);
+	assert_null(jt_port_find(h.j, any));
+	one = flow_give(&h, "127.0.0.1", 9);
+	asked = one->port->number;
+	assert_int_equal(jitney_bind(h.j, asked), asked); /* from here on it is wanted for itself */
+	jitney_disconnect(one);
+	assert_non_null(jt_port_find(h.j, asked));
+	handle_close(&h);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -467,6 +487,7 @@ int main(void)
 		cmocka_unit_test(test_receive),	     cmocka_unit_test(test_receive_nonsense),
 		cmocka_unit_test(test_leftover),     cmocka_unit_test(test_fd),
 		cmocka_unit_test(test_room_is_told), cmocka_unit_test(test_postponed),
+		cmocka_unit_test(test_ports_go_with_their_last_flow),
 	};
 
 	return RUN(tests);
