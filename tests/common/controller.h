@@ -80,6 +80,12 @@ void jt_slices_wake(struct jt_controller *controller)
 	(void)controller;
 }
 
+bool jt_calls_flush(struct jt_controller *controller)
+{
+	(void)controller;
+	return false;
+}
+
 bool jt_peers_tick(struct jt_controller *controller, uint64_t now)
 {
 	(void)controller, (void)now;

@@ -138,30 +138,35 @@ static void template_resolve(struct jt_controller *c, uint32_t guest, struct jt_
 		t->reason = JT_REASON_SLICE_NO_PEER;
 }
 
-/* Return: false if the helper breaks the rules. */
-static bool template_take(struct jt_helper *h, const struct jt_slice_record *r, const uint8_t *body)
+bool jt_slice_template(struct jt_helper *h, uint64_t number, const struct jt_template *header)
 {
+	uint32_t size = jt_template_size(header->kind, header->flags);
 	struct jt_slice_template *t;
 	uint8_t wire[JT_TEMPLATE_MAX];
-	struct jt_template header;
-	uint32_t size;
 
-	if (r->template >= JT_SLICE_TEMPLATES || r->length != sizeof(header))
+	if (number >= JT_SLICE_TEMPLATES || !size || header->kind == JT_TEMPLATE_ETHERNET)
 		return false;
-	memcpy(&header, body, sizeof(header));
-	size = jt_template_size(header.kind, header.flags);
-	if (!size || header.kind == JT_TEMPLATE_ETHERNET)
-		return false;
-	jt_template_store(wire, &header, size);
+	jt_template_store(wire, header, size);
 	if (!jt_template_sound(wire, size))
 		return false;
-	t = &h->slice.templates[r->template];
+	t = &h->slice.templates[number];
 	memset(t, 0, sizeof(*t));
 	jt_template_load(&t->parsed.key.header, wire, size);
 	t->parsed.key.guest = h->guest;
 	t->parsed.template_size = size;
 	t->given = true;
 	return true;
+}
+
+/* Return: false if the helper breaks the rules. */
+static bool template_take(struct jt_helper *h, const struct jt_slice_record *r, const uint8_t *body)
+{
+	struct jt_template header;
+
+	if (r->length != sizeof(header))
+		return false;
+	memcpy(&header, body, sizeof(header));
+	return jt_slice_template(h, r->template, &header);
 }
 
 /* Where a helper's messages go. Nobody else can write to a page of its guest's own. */
@@ -337,18 +342,22 @@ static void count(struct jt_controller *c, struct jt_helper *h, uint64_t message
 
 /*
  * Take at most @budget records. @more: set if there were more; as it was otherwise.
- * Return: false if what is left has to wait for a bank.
+ * Return: false if what is left has to wait for a bank, or behind calls.
  */
 static bool collect(struct jt_controller *c, struct jt_helper *h, unsigned int budget, bool *more)
 {
 	struct jt_slice_state *s = &h->slice;
-	uint64_t head = JT_READ(s->header->send_head), span, messages = 0, total = 0;
+	uint64_t head, span, messages = 0, total = 0;
 	enum outcome outcome = TAKEN;
 	struct jt_slice_record r = { 0 };
 	unsigned int run;
 	bool message;
 
-	if (head == s->send_tail || h->cut)
+	if (h->cut)
+		return true;
+	if (!jt_calls_precede(c, h, &head))
+		return false;
+	if (head == s->send_tail)
 		return true;
 	if (head - s->send_tail > s->send_size || head % JT_SLICE_ALIGN)
 		outcome = BROKEN;
@@ -434,7 +443,8 @@ bool jt_slices_pending(struct jt_controller *c)
 
 	for (h = c->helpers.first; h; h = h->next)
 		if (h->slice.header && !h->cut &&
-		    JT_READ(h->slice.header->send_head) != h->slice.send_tail)
+		    (JT_READ(h->slice.header->send_head) != h->slice.send_tail ||
+		     jt_calls_pending(h)))
 			return true;
 	return false;
 }

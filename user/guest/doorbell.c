@@ -18,14 +18,19 @@
 
 #define WAIT_NS 100000000ULL /* then look whether the controller still lives */
 
-void jt_ring_doorbell(struct jitney *j)
+void jt_doorbell(struct jitney *j)
 {
 	uint64_t one = 1;
 
-	j->rung = j->head;
 	/* One that died in its sleep is asleep for ever: be quick to notice. */
 	if (write(j->fds[JT_FD_DOORBELL], &one, sizeof(one)) < 0 || jt_attach_lost(j))
 		j->upkeep_ns = 0;
+}
+
+void jt_ring_doorbell(struct jitney *j)
+{
+	j->rung = j->head;
+	jt_doorbell(j);
 }
 
 /* The ring may be half full: is it, as far as the controller has come by now? */

@@ -179,6 +179,6 @@ const struct jt_call jt_call_map = {
 	.open = map_open,
 	.put = map_put,
 	.publish = map_publish,
-	.flush = jt_ask_flush,
+	.flush = jt_call_flush,
 	.close = map_close,
 };

@@ -214,7 +214,7 @@ const struct jt_call jt_call_slice = {
 	.open = slice_open,
 	.put = slice_put,
 	.publish = jt_slice_publish,
-	.flush = jt_ask_flush,
+	.flush = jt_call_flush,
 	.close = slice_close,
 };
 

@@ -129,6 +129,8 @@ static int begin(struct jitney *j, const struct jt_attach_hello *hello)
 	if (!err)
 		err = notice_map(j);
 	if (!err)
+		jt_calls_begin(j);
+	if (!err)
 		err = watch(j, j->fds[JT_FD_RECEIVE]);
 	if (!err)
 		err = watch(j, j->connection);
@@ -152,14 +154,10 @@ static int begin(struct jitney *j, const struct jt_attach_hello *hello)
 
 static void claim_all(struct jitney *j)
 {
-	struct jt_attach_message m = { 0 };
 	struct jt_port *p;
 
-	/* What the controller refuses still comes through the port's socket. */
-	for (p = j->ports; p && (j->receive == JITNEY_RECEIVE_SLICE || j->inbox); p = p->next) {
-		m.u.port.port = jt_htons(p->number);
-		jt_attach_ask(j, JT_ATTACH_CLAIM, &m);
-	}
+	for (p = j->ports; p; p = p->next)
+		jt_port_claim(j, p);
 }
 
 static void flows_forget(struct jitney *j)
@@ -185,6 +183,7 @@ static void retry_later(struct jitney *j, uint64_t now)
 static void unattach(struct jitney *j)
 {
 	jt_room_done(j);
+	jt_calls_end(j);
 	unwatch(j, j->fds[JT_FD_RECEIVE]);
 	unwatch(j, j->connection);
 	unwatch(j, j->fds[JT_FD_SOCKET]);
