@@ -55,8 +55,8 @@ static void *map_memory(struct bpf_object *object, const char *name, size_t stri
 void harness_open(struct harness *h, const char *path)
 {
 	struct rlimit unlimited = { RLIM_INFINITY, RLIM_INFINITY };
-	struct jt_geometry g = { JT_PAGE_SIZE_DEFAULT, JT_BANKS_DEFAULT, JT_EXTENT_SIZE_DEFAULT,
-				 JT_PAGE_SIZE_DEFAULT / JT_EXTENT_SIZE_DEFAULT };
+	struct jt_geometry g =
+		JT_GEOMETRY(JT_PAGE_SIZE_DEFAULT, JT_BANKS_DEFAULT, JT_EXTENT_SIZE_DEFAULT);
 
 	memset(h, 0, sizeof(*h));
 	setrlimit(RLIMIT_MEMLOCK, &unlimited);
