@@ -65,10 +65,26 @@ static void receive(void)
 	handle_close(&h);
 }
 
+/* Without the results, which are looked at once a queue. */
+static void call(void)
+{
+	static const uint64_t arguments[] = { 100000, 100 };
+	struct handle h;
+	unsigned int i;
+
+	handle_open(&h, JT_SLICE_RING_MIN, 0);
+	counting();
+	for (i = 0; i < JT_REQUESTS; i++)
+		jitney_control(h.j, JITNEY_REPORT, arguments, NULL);
+	counted("jitney_control(), deferred", JT_REQUESTS);
+	handle_close(&h);
+}
+
 int main(void)
 {
 	send_one();
 	send_many();
 	receive();
+	call();
 	return 0;
 }
