@@ -119,7 +119,8 @@ static void fight(pthread_t *thread)
 		put_template((uint16_t)(draw(&seed) % 4), &t);
 		for (n = 0; n < 12; n++) {
 			enemy_record(&seed);
-			enemy_call(&seed);
+			if (n % 4 == 0)
+				enemy_call(&seed);
 		}
 		jt_slice_collect(&c, &helper);
 		taken += aboard();
