@@ -200,8 +200,9 @@ enum jitney_routine {
  * controller next wakes. What is to be told goes at once, behind what is queued.
  *
  * Return: 0; -ENOTCONN: there is no controller now; -EPIPE, -ECONNRESET: it has just
- * gone; -EAGAIN: too much is queued; -EINVAL, -ERANGE: wrong arguments. Of a queued
- * call that failed, or that a controller took along, only the statistics tell.
+ * gone; -EAGAIN: what is queued has to wait, and the handle is JITNEY_NONBLOCK, or
+ * it takes too long; -EINVAL, -ERANGE: wrong arguments. Of a queued call that failed,
+ * or that a controller took along, only the statistics tell.
  */
 int jitney_control(struct jitney *j, enum jitney_routine routine, const uint64_t *arguments,
 		   uint64_t *values);

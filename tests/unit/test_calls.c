@@ -290,6 +290,27 @@ static void report_raw(uint64_t interval)
 	cycle_next();
 }
 
+/* More than a cycle's budget is queued: who may wait does, for the cycles that it takes. */
+static void test_costly_queue_is_waited_for(void **state)
+{
+	static const uint64_t arguments[] = { 9000, 100 };
+	unsigned int i;
+
+	(void)state;
+	for (i = 1; i <= JT_REQUESTS; i++)
+		call(JT_ROUTINE_claim, i, 0);
+	guest.flags = JITNEY_NONBLOCK;
+	assert_int_equal(jitney_control(&guest, JITNEY_REPORT, arguments, NULL), -EAGAIN);
+	assert_int_equal(questions, 1);
+	for (i = 0; i < JT_REQUESTS / 2; i++) /* half of the queue was executed */
+		call(JT_ROUTINE_claim, 100 + i, 0);
+	guest.flags = 0;
+	assert_int_equal(jitney_control(&guest, JITNEY_REPORT, arguments, NULL), 0);
+	assert_in_range(questions, 3, 4);
+	assert_false(jt_calls_pending(&helper));
+	assert_int_equal(c.datapath.guests[GUEST].interval_ns, 9000);
+}
+
 /* Who does not take results loses some, and nothing else. */
 static void test_results_not_taken(void **state)
 {
@@ -382,6 +403,7 @@ int main(void)
 		CALLS(test_flood_is_bounded),
 		CALLS(test_flood_of_a_sleeper_begins_a_cycle),
 		CALLS(test_full_queue_goes_at_once),
+		CALLS(test_costly_queue_is_waited_for),
 		CALLS(test_results_not_taken),
 		CALLS(test_rings_once_for_a_sleeper),
 		CALLS(test_controller_that_is_gone),

@@ -32,8 +32,10 @@ static void measure_guest(struct jt_controller *c, uint32_t i, uint64_t elapsed,
 
 	if (writes != s->writes[i])
 		g->write_ns = (writes_ns - s->writes_ns[i]) / (writes - s->writes[i]);
-	if (!messages && expected) /* it has said how often it will send */
-		messages = elapsed / expected;
+	if (!messages && expected) { /* it has said how often it will send */
+		messages = 1;
+		elapsed = expected;
+	}
 	c->guests[i].expected_ns = 0;
 	interval = jt_cycle_add(sums, elapsed, messages, g->write_ns);
 	if (interval)

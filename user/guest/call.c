@@ -106,11 +106,13 @@ static int ask_once(struct jitney *j, const struct jt_request *request, struct j
 	return err;
 }
 
-int jt_call_now(struct jitney *j, const struct jt_request *request, struct jt_result *result)
+/* What is queued before it may have to wait for a cycle, or some. */
+static int ask(struct jitney *j, const struct jt_request *request, struct jt_result *result,
+	       int tries)
 {
 	int i, err = -EAGAIN;
 
-	for (i = 0; i < TRIES && err == -EAGAIN; i++) {
+	for (i = 0; i < tries && err == -EAGAIN; i++) {
 		if (i)
 			usleep(TRY_US);
 		err = ask_once(j, request, result);
@@ -120,13 +122,23 @@ int jt_call_now(struct jitney *j, const struct jt_request *request, struct jt_re
 	return err;
 }
 
+int jt_call_now(struct jitney *j, const struct jt_request *request, struct jt_result *result)
+{
+	return ask(j, request, result, TRIES);
+}
+
+/* Return: true if it is queued. */
+static bool defer(struct jitney *j, const struct jt_request *request)
+{
+	return j->share.slice && jt_routines[request->routine].urgency != JT_URGENCY_ASK &&
+	       queue(j, request);
+}
+
 int jt_call(struct jitney *j, const struct jt_request *request)
 {
-	if (!j->share.slice)
-		return -ENOTCONN;
-	if (jt_routines[request->routine].urgency != JT_URGENCY_ASK && queue(j, request))
+	if (defer(j, request))
 		return 0;
-	return jt_call_now(j, request, NULL);
+	return j->share.slice ? jt_call_now(j, request, NULL) : -ENOTCONN;
 }
 
 int jt_call_flush(struct jitney *j)
@@ -154,12 +166,12 @@ int jitney_control(struct jitney *j, enum jitney_routine routine, const uint64_t
 	/* What was sent before must lie where the controller sees it. */
 	if (jt_routines[routine].urgency >= JT_URGENCY_RING && j->call->publish)
 		j->call->publish(j);
-	if (!values)
-		return jt_call(j, &request);
+	if (!values && defer(j, &request))
+		return 0;
 	if (!j->share.slice)
 		return -ENOTCONN;
-	err = jt_call_now(j, &request, &result);
-	if (!err)
+	err = ask(j, &request, &result, j->flags & JITNEY_NONBLOCK ? 1 : TRIES);
+	if (!err && values)
 		memcpy(values, result.values, sizeof(result.values));
 	return err;
 }
