@@ -481,12 +481,18 @@ static void test_ports_go_with_their_last_flow(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_checksum),     cmocka_unit_test(test_ring_wraps),
-		cmocka_unit_test(test_ring_fills),   cmocka_unit_test(test_doorbell),
-		cmocka_unit_test(test_many_flows),   cmocka_unit_test(test_ways),
-		cmocka_unit_test(test_receive),	     cmocka_unit_test(test_receive_nonsense),
-		cmocka_unit_test(test_leftover),     cmocka_unit_test(test_fd),
-		cmocka_unit_test(test_room_is_told), cmocka_unit_test(test_postponed),
+		cmocka_unit_test(test_checksum),
+		cmocka_unit_test(test_ring_wraps),
+		cmocka_unit_test(test_ring_fills),
+		cmocka_unit_test(test_doorbell),
+		cmocka_unit_test(test_many_flows),
+		cmocka_unit_test(test_ways),
+		cmocka_unit_test(test_receive),
+		cmocka_unit_test(test_receive_nonsense),
+		cmocka_unit_test(test_leftover),
+		cmocka_unit_test(test_fd),
+		cmocka_unit_test(test_room_is_told),
+		cmocka_unit_test(test_postponed),
 		cmocka_unit_test(test_ports_go_with_their_last_flow),
 	};
 
