@@ -187,6 +187,7 @@ static bool swap(struct jt_controller *c, enum jt_swap why)
 	bool any = false;
 	unsigned int i;
 
+	jt_shares_tick(c);
 	jt_slices_collect(c);
 	jt_calls_flush(c); /* it is what happens now */
 	for (i = 0; i < c->page_count; i++)
