@@ -14,11 +14,13 @@
 /* Names that both ends have; and nobody sleeps here. */
 #define jt_detach jt_guest_detach
 #define jt_map jt_guest_map
+#define jt_share jt_guest_share
 #define usleep(us) (void)(us)
 #include "guest/guest.h"
 #include "guest/call.c"
 #undef jt_detach
 #undef jt_map
+#undef jt_share
 #undef usleep
 
 static struct jitney guest;
@@ -31,6 +33,13 @@ void jt_doorbell(struct jitney *j)
 {
 	(void)j;
 	__atomic_add_fetch(&rings, 1, __ATOMIC_RELEASE);
+}
+
+void jt_port_claim(struct jitney *j, const struct jt_port *port)
+{
+	struct jt_request r = { .routine = JT_ROUTINE_claim, .u.arguments = { port->number } };
+
+	jt_call(j, &r);
 }
 
 void jt_upkeep(struct jitney *j, uint64_t now)
