@@ -80,16 +80,16 @@ void jt_slices_wake(struct jt_controller *controller)
 	(void)controller;
 }
 
-bool jt_calls_flush(struct jt_controller *controller)
-{
-	(void)controller;
-	return false;
-}
-
 uint32_t jt_netdev_speed(const char *name)
 {
 	(void)name;
 	return 0;
+}
+
+bool jt_calls_flush(struct jt_controller *controller)
+{
+	(void)controller;
+	return false;
 }
 
 bool jt_peers_tick(struct jt_controller *controller, uint64_t now)

@@ -84,7 +84,7 @@ static TEST_UNUSED int calls_set_up(void **state)
 	guest.call = &call_none;
 	guest.notice = c.board.notice;
 	guest.upkeep_ns = UINT64_MAX;
-	guest.share.slice = helper.slice.header;
+	guest.view.slice = helper.slice.header;
 	jt_calls_begin(&guest);
 	return 0;
 }

@@ -137,7 +137,7 @@ static void test_values_come_back(void **state)
 	assert_int_equal(jitney_control(&guest, JITNEY_REPORT, NULL, NULL), -EINVAL);
 	assert_int_equal(jitney_control(&guest, JITNEY_WEIGHT + 1, values, NULL), -EINVAL);
 	assert_int_equal(jitney_control(&guest, JITNEY_REPORT - 1, values, NULL), -EINVAL);
-	guest.share.slice = NULL;
+	guest.view.slice = NULL;
 	assert_int_equal(jitney_control(&guest, JITNEY_FLUSH, NULL, NULL), -ENOTCONN);
 	assert_int_equal(jitney_control(&guest, JITNEY_CYCLE, NULL, values), -ENOTCONN);
 }

@@ -28,27 +28,6 @@ _Static_assert(BUDGET >= JT_COST_HEAVY, "each can be executed");
 
 /* --- the routines -------------------------------------------------------------------- */
 
-/* Also of the record that says the same (slices.c). */
-bool jt_slice_template(struct jt_helper *h, uint64_t number, const struct jt_template *header)
-{
-	uint32_t size = jt_template_size(header->kind, header->flags);
-	struct jt_slice_template *t;
-	uint8_t wire[JT_TEMPLATE_MAX];
-
-	if (number >= JT_SLICE_TEMPLATES || !size || header->kind == JT_TEMPLATE_ETHERNET)
-		return false;
-	jt_template_store(wire, header, size);
-	if (!jt_template_sound(wire, size))
-		return false;
-	t = &h->slice.templates[number];
-	memset(t, 0, sizeof(*t));
-	jt_template_load(&t->parsed.key.header, wire, size);
-	t->parsed.key.guest = h->guest;
-	t->parsed.template_size = size;
-	t->given = true;
-	return true;
-}
-
 /* Return: 0 or a negative errno. Values of @out are zero before. */
 typedef int (*routine)(struct jt_controller *c, struct jt_helper *h, const struct jt_request *r,
 		       struct jt_result *out);

@@ -179,7 +179,7 @@ int jt_attach_open(struct jitney *j, const char *path, struct jt_attach_message 
 /* What a question takes: the controller shows what calls save that are none. */
 static void asked(struct jitney *j, uint64_t ns)
 {
-	struct jt_slice *slice = j->share.slice;
+	struct jt_slice *slice = j->view.slice;
 
 	if (!slice)
 		return;

@@ -29,7 +29,7 @@ const char *jitney_routine_name(enum jitney_routine routine)
 
 void jt_calls_begin(struct jitney *j)
 {
-	const struct jt_slice *slice = j->share.slice;
+	const struct jt_slice *slice = j->view.slice;
 
 	j->calls = (struct jt_queue){ .head = JT_READ(slice->call_head),
 				      .rung = JT_READ(slice->call_tail),
@@ -51,7 +51,7 @@ void jt_calls_again(struct jitney *j)
 /* What became of those that were executed. */
 void jt_calls_reap(struct jitney *j)
 {
-	struct jt_slice *slice = j->share.slice;
+	struct jt_slice *slice = j->view.slice;
 	uint64_t end = slice ? JT_READ(slice->result_head) : 0;
 	uint64_t at = j->calls.reaped;
 
@@ -77,7 +77,7 @@ void jt_calls_end(struct jitney *j)
  */
 static void ring_for(struct jitney *j, enum jt_urgency urgency)
 {
-	struct jt_slice *slice = j->share.slice;
+	struct jt_slice *slice = j->view.slice;
 	uint64_t tail;
 
 	if (urgency == JT_URGENCY_LAZY)
@@ -100,9 +100,9 @@ static bool queue(struct jitney *j, const struct jt_request *request)
 		jt_calls_reap(j);
 	if (q->head - q->reaped >= JT_REQUESTS)
 		return false;
-	jt_slice_request(j->share.slice, q->head)->request = *request;
+	jt_slice_request(j->view.slice, q->head)->request = *request;
 	q->head++;
-	JT_WRITE(j->share.slice->call_head, q->head);
+	JT_WRITE(j->view.slice->call_head, q->head);
 	j->statistics.calls_deferred++;
 	ring_for(j, jt_routines[request->routine].urgency);
 	return true;
@@ -142,7 +142,7 @@ int jt_call_now(struct jitney *j, const struct jt_request *request, struct jt_re
 /* Return: true if it is queued. */
 static bool defer(struct jitney *j, const struct jt_request *request)
 {
-	return j->share.slice && jt_routines[request->routine].urgency != JT_URGENCY_ASK &&
+	return j->view.slice && jt_routines[request->routine].urgency != JT_URGENCY_ASK &&
 	       queue(j, request);
 }
 
@@ -150,7 +150,7 @@ int jt_call(struct jitney *j, const struct jt_request *request)
 {
 	if (defer(j, request))
 		return 0;
-	return j->share.slice ? jt_call_now(j, request, NULL) : -ENOTCONN;
+	return j->view.slice ? jt_call_now(j, request, NULL) : -ENOTCONN;
 }
 
 int jt_call_flush(struct jitney *j)
@@ -182,7 +182,7 @@ int jitney_control(struct jitney *j, enum jitney_routine routine, const uint64_t
 		j->call->publish(j);
 	if (!values && defer(j, &request))
 		return 0;
-	if (!j->share.slice)
+	if (!j->view.slice)
 		return -ENOTCONN;
 	err = ask(j, &request, &result, j->flags & JITNEY_NONBLOCK ? 1 : TRIES);
 	if (!err && values)

@@ -92,7 +92,7 @@ struct jt_number {
 };
 
 /* A mapped slice. */
-struct jt_share {
+struct jt_view {
 	struct jt_slice *slice; /* NULL: none */
 	size_t size;
 	uint8_t *send;
@@ -125,7 +125,7 @@ struct jitney {
 	uint64_t upkeep_ns; /* when jt_upkeep() is due */
 
 	/* The send ring, and its doorbell. */
-	struct jt_share share;
+	struct jt_view view;
 	uint64_t head;	    /* behind the last record */
 	uint64_t tail;	    /* the controller's, as last read */
 	uint64_t rung;	    /* head when the doorbell was last rung for a sleeper */
@@ -152,8 +152,8 @@ struct jitney {
 	uint64_t retry_gap_ns;
 
 	/* Receiving. */
-	struct jt_share old; /* of a controller that is gone */
-	bool armed;	     /* receive_waiting is set */
+	struct jt_view old; /* of a controller that is gone */
+	bool armed;	    /* receive_waiting is set */
 	int epoll;
 	int room_fd; /* in there, for who was told -EAGAIN: see room.c; -1: nobody was */
 	struct jt_sockets *sockets;
@@ -224,12 +224,12 @@ void jt_attach_close(struct jitney *j);
 bool jt_attach_lost(const struct jitney *j);
 
 /* slice.c: the rings. */
-int jt_share_map(struct jt_share *s, int fd, uint64_t size);
-void jt_share_unmap(struct jt_share *s);
+int jt_view_map(struct jt_view *s, int fd, uint64_t size);
+void jt_view_unmap(struct jt_view *s);
 void *jt_map(int fd, size_t size, int protection);
-unsigned int jt_share_receive(struct jitney *j, struct jt_share *s, uint64_t head,
-			      struct jitney_message *out, unsigned int max);
-void jt_share_release(struct jt_share *s);
+unsigned int jt_view_receive(struct jitney *j, struct jt_view *s, uint64_t head,
+			     struct jitney_message *out, unsigned int max);
+void jt_view_release(struct jt_view *s);
 
 /* doorbell.c: who waits, and who wakes whom. */
 void jt_doorbell(struct jitney *j);

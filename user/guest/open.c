@@ -177,7 +177,7 @@ static void drain(struct jitney *j)
 	int err = j->call->put ? -EAGAIN : 0, i;
 
 	for (i = 0; i < DRAIN_TRIES && err == -EAGAIN; i++) {
-		if (JT_READ(j->share.slice->send_tail) == j->head)
+		if (JT_READ(j->view.slice->send_tail) == j->head)
 			return;
 		if (i)
 			usleep(DRAIN_US);
@@ -193,7 +193,7 @@ void jitney_close(struct jitney *j)
 		j->call->publish(j);
 	drain(j);
 	jt_detach(j, 0);
-	jt_share_unmap(&j->old);
+	jt_view_unmap(&j->old);
 	while (j->flows)
 		jitney_disconnect(j->flows);
 	while (j->ports)
@@ -287,8 +287,8 @@ void jitney_statistics(struct jitney *j, struct jitney_statistics *out)
 	jt_calls_reap(j);
 	now = j->statistics;
 	now.lost += j->lost_before + jt_inbox_lost(j);
-	if (j->share.slice)
-		now.lost += JT_READ(j->share.slice->receive_lost);
+	if (j->view.slice)
+		now.lost += JT_READ(j->view.slice->receive_lost);
 	now.size = size;
 	now.call = j->call->id;
 	now.receive = j->receive;

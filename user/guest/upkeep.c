@@ -125,7 +125,7 @@ static int begin(struct jitney *j, const struct jt_attach_hello *hello)
 	j->ifindex = hello->ifindex;
 	j->ethertype = hello->ethertype;
 	memcpy(j->mac, hello->mac, sizeof(j->mac));
-	err = jt_share_map(&j->share, j->fds[JT_FD_SLICE], hello->slice_size);
+	err = jt_view_map(&j->view, j->fds[JT_FD_SLICE], hello->slice_size);
 	if (!err)
 		err = notice_map(j);
 	if (!err)
@@ -147,7 +147,7 @@ static int begin(struct jitney *j, const struct jt_attach_hello *hello)
 		j->receive = JITNEY_RECEIVE_SLICE;
 	if (j->inbox)
 		j->receive = JITNEY_RECEIVE_XDP;
-	JT_WRITE(j->share.slice->receive_waiting, 1);
+	JT_WRITE(j->view.slice->receive_waiting, 1);
 	j->armed = true;
 	return 0;
 }
@@ -205,7 +205,7 @@ int jt_attach(struct jitney *j, uint64_t now)
 		err = begin(j, &m.u.hello);
 		if (err) {
 			unattach(j);
-			jt_share_unmap(&j->share);
+			jt_view_unmap(&j->view);
 		}
 	}
 	if (err) {
@@ -226,15 +226,15 @@ static void share_retire(struct jitney *j)
 {
 	struct jt_slice *old = j->old.slice;
 
-	j->lost_before += JT_READ(j->share.slice->receive_lost);
+	j->lost_before += JT_READ(j->view.slice->receive_lost);
 	/* A second one in a row: who has messages in hand out of the first keeps those. */
 	if (old && JT_READ(old->receive_tail) != j->old.taken) {
-		jt_share_unmap(&j->share);
+		jt_view_unmap(&j->view);
 		return;
 	}
-	jt_share_unmap(&j->old);
-	j->old = j->share;
-	memset(&j->share, 0, sizeof(j->share));
+	jt_view_unmap(&j->old);
+	j->old = j->view;
+	memset(&j->view, 0, sizeof(j->view));
 }
 
 void jt_detach(struct jitney *j, uint64_t now)
