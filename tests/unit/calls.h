@@ -14,13 +14,11 @@
 /* Names that both ends have; and nobody sleeps here. */
 #define jt_detach jt_guest_detach
 #define jt_map jt_guest_map
-#define jt_share jt_guest_share
 #define usleep(us) (void)(us)
 #include "guest/guest.h"
 #include "guest/call.c"
 #undef jt_detach
 #undef jt_map
-#undef jt_share
 #undef usleep
 
 static struct jitney guest;
