@@ -1,0 +1,133 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+# shellcheck disable=SC2154 # what lib.bash sets
+#
+# Guests' shares of the uplink: what may be said of them, and what becomes of it.
+
+load lib
+load fault-lib
+load guest-lib
+
+setup() { test_begin; }
+teardown() { test_end; }
+
+# --- what is said ---------------------------------------------------------------------
+
+# refused PATTERN COMMAND... - it ends with status 1 or 2, and a sentence.
+refused() {
+	local pattern=$1 status=0
+	shift
+	"$@" >"$work/out" 2>"$work/complaint" </dev/null || status=$?
+	between "status of $*" "$status" 1 2
+	[[ ! -s $work/out ]] || fail "$*: on standard output: $(<"$work/out")" || return
+	grep -qE -- "$pattern" "$work/complaint" || fail "$*: not /$pattern/: $(<"$work/complaint")"
+}
+
+# SETTING=PATTERN of what is wrong with it, a line each
+bad_settings() {
+	local bad
+	for bad in '' 0 1 50 50m 50mb 50MBIT -1mbit mbit 7999bit 1001gbit nan inf 1e99gbit '1mbit '; do
+		echo "rate=$bad:write a rate"
+	done
+	for bad in '' 0 1513 -1 x 32kbit 1gb 2000mb; do echo "rate=1mbit,burst=$bad:a burst is auto, or"; done
+	for bad in '' 0 -1 x 1g 1001m; do echo "messages=$bad:write messages a second"; done
+	for bad in '' 1 maybe YES; do echo "rate=1mbit,work-conserving=$bad:write yes or no"; done
+	for bad in '' 0 -1 x 1.5; do echo "work-conserving=yes,weight=$bad:write a number from 1"; done
+	echo "burst=32kb:give rate="
+	echo "rate=1mbit,weight=3:give work-conserving=yes"
+	echo "colour=red:only .*rate="
+	echo "rate:only .*rate="
+	echo ",:only .*rate="
+}
+
+setting() {
+	timeout 20 "$bin/jitney" --socket "$work/a.sock" guest set a1 "$@"
+}
+
+share() {
+	ask a guests ".guests[] | select(.name == \"$1\").share$2"
+}
+
+@test "shares: bad settings: a sentence, and nothing changes" {
+	local line before
+	lab 2 1
+	start_controller a --guest=a1=vif-a1,rate=2mbit,work-conserving=yes --uplink-rate=10mbit
+	before=$(share a1 '| [.rate, .message_rate, .burst, .work_conserving, .weight] | tojson')
+	while IFS= read -r line; do
+		refused "${line#*:}" "$bin/jitneyd" --uplink=lo --socket="$work/no.sock" "--guest=x=vif,${line%%:*}"
+		refused "${line#*:}" "$bin/jitney" --socket "$work/a.sock" guest add "a2=vif-a2,${line%%:*}"
+		[[ $line == burst=* || $line == *weight=3* ]] || refused "${line#*:}" setting "${line%%:*}"
+	done < <(bad_settings)
+	refused "write what is to change" setting ''
+	refused "too long" setting "rate=$(printf '1%.0s' {1..300})mbit"
+	refused "no guest of this name" "$bin/jitney" --socket "$work/a.sock" guest set a3 rate=1mbit
+	# All of it, or nothing.
+	refused "write messages" setting rate=3mbit messages=0
+	equal "share" "$(share a1 '| [.rate, .message_rate, .burst, .work_conserving, .weight] | tojson')" "$before"
+	for line in '' 0 10 10mb -1gbit; do
+		refused "--uplink-rate .*write a rate" "$bin/jitneyd" --uplink=lo --socket="$work/no.sock" "--uplink-rate=$line"
+	done
+	[[ ! -e $work/no.sock ]] || fail "a socket was made"
+	stop a
+}
+
+@test "shares: settings by flags, configuration and at run time" {
+	lab 3 1
+	printf '%s\n' 'uplink = uplink' 'guest = a1=vif-a1,rate=1.5mbit,burst=32kb,messages=20k' \
+		'guest = a2=vif-a2,ip=10.77.0.12,rate=500kbit,work-conserving=yes,weight=7' 'guest = a3=vif-a3' >"$work/config"
+	start_jitneyd a --config="$work/config" --socket="$work/a.sock"
+	equal "a1" "$(share a1 '| [.rate, .message_rate, .burst, .work_conserving] | tojson')" '[1500000,20000,32768,false]'
+	equal "a2" "$(share a2 '| [.rate, .message_rate, .work_conserving, .weight] | tojson')" '[500000,null,true,7]'
+	equal "a3" "$(share a3 '')" null
+	# What is not named stays.
+	setting rate=2mbit work-conserving=yes >"$work/out"
+	grep -q '^a1: 2 Mbit/s, burst 32 KiB, 20,000 messages/s, work-conserving with weight 2,000$' "$work/out" || fail "$(<"$work/out")"
+	setting messages=none,burst=auto,weight=9
+	equal "a1" "$(share a1 '| [.rate, .message_rate, .burst, .work_conserving, .weight] | tojson')" '[2000000,null,2500,true,9]'
+	setting rate=none work-conserving=no
+	equal "a1" "$(share a1 '')" null
+	equal "guest set --json" "$(ask a "guest set a3 rate=8kbit" '[.ok, .share.rate, .warning] | tojson')" '[true,8000,null]'
+	"$bin/jitney" --socket "$work/a.sock" guest del a2
+	"$bin/jitney" --socket "$work/a.sock" guest add a2=vif-a2,rate=3mbit,work-conserving=yes
+	equal "a2" "$(share a2 '| [.rate, .weight] | tojson')" '[3000000,3000]'
+	# It outlives its interface.
+	place a ip link del vif-a2
+	place a ip link add vif-a2 type veth
+	until_true 10 comes_back a2
+	equal "a2, back" "$(share a2 '| [.rate, .weight] | tojson')" '[3000000,3000]'
+	stop a
+}
+
+comes_back() {
+	[[ $(ask a guests ".guests[] | select(.name == \"$1\").ifindex") != 0 ]]
+}
+
+@test "shares: with --uplink-rate all guests are limited; rates beyond it are told" {
+	lab 3 1
+	start_controller a --uplink-rate=10mbit --guest=a1=vif-a1,rate=6mbit --guest=a2=vif-a2,rate=4mbit --guest=a3=vif-a3
+	equal "uplink" "$(ask a status .uplink.rate)" 10000000
+	equal "a3" "$(share a3 '| [.rate, .work_conserving] | tojson')" '[null,true]'
+	! grep -q 'add up' "$work/a.err" || fail "$(<"$work/a.err")"
+	equal "warning" "$(ask a "guest set a3 rate=1mbit" .warning)" \
+		"the rates of the guests add up to 11 Mbit/s, and the uplink has 10: not all can have theirs at a time"
+	setting rate=7mbit 2>"$work/complaint"
+	grep -q "add up to 12 Mbit/s" "$work/complaint" || fail "$(<"$work/complaint")"
+	stop a
+	start_controller a --uplink-rate=1mbit --guest=a1=vif-a1,rate=6mbit
+	grep -q 'add up to 6 Mbit/s, and the uplink has 1:' "$work/a.err" || fail "$(<"$work/a.err")"
+	stop a
+}
+
+@test "shares: tables and rates" {
+	lab 2 1
+	start_controller a --uplink-rate=10mbit --guest=a1=vif-a1,rate=6mbit --guest=a2=vif-a2,rate=4mbit,work-conserving=yes
+	"$bin/jitney" --socket "$work/a.sock" guests >"$work/table"
+	grep -qE '^GUEST +SHARE +RATE +USED +BORROWED +WAITING +REFUSED ' "$work/table" || fail "$(<"$work/table")"
+	grep -qE '^a1 +black +6 Mbit/s +0 bit/s +0 bit/s +0 bytes +0 +- +7.32 KiB +no +6,000$' "$work/table" || fail "$(<"$work/table")"
+	"$bin/jitney" --socket "$work/a.sock" --count 1 top >"$work/table"
+	grep -qE '^a2 +black +4 Mbit/s +0 bit/s +0 bit/s +0 bytes +0$' "$work/table" || fail "$(<"$work/table")"
+	equal "top" "$("$bin/jitney" --json --socket "$work/a.sock" --count 1 top |
+		jq -c '.guests[0] | [.state, .rate, .used_bits_per_s, .borrowed_bits_per_s, .refused_per_s, .waiting]')" \
+		'["black",6000000,0,0,0,0]'
+	stop a
+}
