@@ -69,4 +69,40 @@ JT_INLINE bool jt_copy(const __u8 *data, const __u8 *end, __u64 offset, __u8 *to
 	return true;
 }
 
+/* @n is a multiple of four, and known to the compiler. */
+JT_INLINE __u64 jt_sum_words(const __u8 *from, int n)
+{
+	__u64 sum = 0;
+	int i;
+
+	for (i = 0; i < n / 4; i++)
+		sum += ((const __u32 *)from)[i];
+	return sum;
+}
+
+/* One's complement sum of what jt_copy() has written: @length is a multiple of four. */
+JT_INLINE __u64 jt_sum_small(const __u8 *from, __u64 length)
+{
+	__u64 sum = 0, i;
+
+	JT_OPAQUE(length);
+#pragma clang loop unroll(disable)
+	for (i = 0; i < (JT_COPY_MAX + 1) / JT_COPY_CHUNK && length >= JT_COPY_CHUNK; i++) {
+		sum += jt_sum_words(from, JT_COPY_CHUNK);
+		from += JT_COPY_CHUNK;
+		length -= JT_COPY_CHUNK;
+	}
+	if (length & 16) {
+		sum += jt_sum_words(from, 16);
+		from += 16;
+	}
+	if (length & 8) {
+		sum += jt_sum_words(from, 8);
+		from += 8;
+	}
+	if (length & 4)
+		sum += jt_sum_words(from, 4);
+	return sum;
+}
+
 #endif

@@ -88,6 +88,8 @@ JT_INLINE __u64 jt_env_sum(struct jt_page *page, const __u8 *from, __u64 length)
 	__u64 sum = 0, part, at;
 	__u32 i;
 
+	if (length <= JT_COPY_MAX)
+		return jt_sum_small(from, length);
 	for (i = 0; i <= JT_RECORD_MAX / JT_SUM_MAX; i++) {
 		at = i * JT_SUM_MAX;
 		if (length <= at)

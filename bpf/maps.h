@@ -19,12 +19,8 @@ struct jt_bank_memory {
 	__u8 bytes[JT_PAGE_SIZE_DEFAULT + JT_BANK_GUARD];
 };
 
-const volatile struct jt_geometry jt_geometry __attribute__((weak)) = {
-	.page_size = JT_PAGE_SIZE_DEFAULT,
-	.banks = JT_BANKS_DEFAULT,
-	.extent_size = JT_EXTENT_SIZE_DEFAULT,
-	.extents = JT_EXTENTS_DEFAULT,
-};
+const volatile struct jt_geometry jt_geometry __attribute__((weak)) =
+	JT_GEOMETRY(JT_PAGE_SIZE_DEFAULT, JT_BANKS_DEFAULT, JT_EXTENT_SIZE_DEFAULT);
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -37,7 +33,7 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, JT_BANKS_DEFAULT * JT_EXTENTS_DEFAULT);
+	__uint(max_entries, JT_BANKS_DEFAULT *JT_EXTENTS_DEFAULT);
 	__type(key, __u32);
 	__type(value, struct jt_extent);
 } extents __attribute__((weak)) SEC(".maps");
@@ -112,7 +108,7 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, JT_FLOW_SETS * JT_FLOW_WAYS);
+	__uint(max_entries, JT_FLOW_SETS *JT_FLOW_WAYS);
 	__type(key, __u32);
 	__type(value, struct jt_flow_slot);
 } flows __attribute__((weak)) SEC(".maps");

@@ -24,7 +24,7 @@
 #define JT_BANKS_MIN 2
 #define JT_QUEUES_MAX 64
 #define JT_ADDRESSES_MAX 16384
-#define JT_LEARNED_MAX 64 /* addresses that one guest may teach */
+#define JT_LEARNED_MAX 64  /* addresses that one guest may teach */
 #define JT_FLOWS_MAX 16384 /* of those that find no place in `flows` */
 #define JT_EVENTS_SIZE (64 * 1024)
 #define JT_FRAMES_SIZE (4 * 1024 * 1024)
@@ -63,7 +63,26 @@ struct jt_geometry {
 	__u32 banks;	   /* JT_BANKS_MIN .. JT_BANKS_MAX */
 	__u32 extent_size; /* 2048 or 4096: the UMEM's chunk size */
 	__u32 extents;	   /* in a bank: page_size / extent_size */
+	__u64 reciprocal;  /* of extents: see jt_extent_bank() */
 };
+
+/* A geometry by what is chosen; the rest follows. */
+#define JT_GEOMETRY(page_size, banks, extent_size)                             \
+	{                                                                      \
+		page_size, banks, extent_size, (page_size) / (extent_size),    \
+			JT_RECIPROCAL_ONE / ((page_size) / (extent_size)) + 1, \
+	}
+#define JT_RECIPROCAL_SHIFT 40
+#define JT_RECIPROCAL_ONE (1ULL << JT_RECIPROCAL_SHIFT)
+
+/*
+ * number / extents, for an extent's number over all banks. To divide costs more than
+ * anything else in a write; this is exact while number and extents are below 2^20.
+ */
+JT_INLINE __u64 jt_extent_bank(const struct jt_geometry *g, __u64 number)
+{
+	return (number & 0xfffff) * g->reciprocal >> JT_RECIPROCAL_SHIFT;
+}
 
 JT_INLINE __u32 jt_bank_stride(const struct jt_geometry *g)
 {
@@ -189,7 +208,7 @@ struct jt_control {
 	__u16 udp_port;	       /* be: of frames between machines a router apart; 0: none */
 	__u32 unused_settings; /* zero */
 	__u64 mac;	       /* of the uplink, in memory order; 0: frames for any are taken */
-	__u64 unused_control[5];
+	__u64 unused_control[4];
 
 	/* Read by every write; changed a few times a cycle. */
 	__u64 epoch; /* any: stepped by compare-and-swap. The active bank is epoch % banks */

@@ -28,9 +28,9 @@
 
 #define JT_ORDER_NS 100000000ULL
 
-JT_INLINE __u64 jt_hash_pair(__u64 word, const __u32 *seed)
+JT_INLINE __u64 jt_hash_pair(const jt_half *half, const __u32 *seed)
 {
-	return (__u64)((__u32)word + seed[0]) * ((__u32)(word >> 32) + seed[1]);
+	return (__u64)(half[0] + seed[0]) * (half[1] + seed[1]);
 }
 
 /*
@@ -41,14 +41,14 @@ JT_INLINE __u64 jt_hash_pair(__u64 word, const __u32 *seed)
  */
 JT_INLINE __u64 jt_flow_hash(const struct jt_flow_key *key, const __u32 *seed)
 {
-	const jt_word *word = (const jt_word *)key;
-	__u64 sum = jt_hash_pair(word[0], seed) + jt_hash_pair(word[1], seed + 2) +
-		    jt_hash_pair(word[2], seed + 4) + jt_hash_pair(word[3], seed + 6) +
-		    jt_hash_pair(word[7], seed + 14);
+	const jt_half *half = (const jt_half *)key; /* as they were written: see parse.h */
+	__u64 sum = jt_hash_pair(half, seed) + jt_hash_pair(half + 2, seed + 2) +
+		    jt_hash_pair(half + 4, seed + 4) + jt_hash_pair(half + 6, seed + 6) +
+		    jt_hash_pair(half + 14, seed + 14);
 
 	if (key->header.kind != JT_TEMPLATE_UDP4)
-		sum += jt_hash_pair(word[4], seed + 8) + jt_hash_pair(word[5], seed + 10) +
-		       jt_hash_pair(word[6], seed + 12);
+		sum += jt_hash_pair(half + 8, seed + 8) + jt_hash_pair(half + 10, seed + 10) +
+		       jt_hash_pair(half + 12, seed + 12);
 	return sum * 0x9e3779b97f4a7c15ULL;
 }
 

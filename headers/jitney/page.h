@@ -65,8 +65,8 @@ JT_INLINE struct jt_extent *jt_page_extent(struct jt_page *page, __u64 number)
 JT_INLINE __u8 *jt_page_frame(struct jt_page *page, __u64 number)
 {
 	const struct jt_geometry *g = jt_env_geometry(page);
-	__u64 bank = number / g->extents;
-	__u64 index = number % g->extents;
+	__u64 bank = jt_extent_bank(g, number);
+	__u64 index = number - bank * g->extents;
 	__u8 *memory = jt_env_bank(page, (__u32)bank);
 
 	if (!memory)

@@ -96,6 +96,18 @@ JT_INLINE bool jt_port_is_tunnel(__u16 port)
 	       port == jt_htons(4790);
 }
 
+/*
+ * Words are written as words and read as words: what is read soon after it was
+ * written in parts waits until all of them have left the CPU.
+ */
+JT_INLINE void jt_template_begin(struct jt_template *t, __u32 kind, __u32 flags, __u32 tos,
+				 __u32 ttl)
+{
+	__u32 word = jt_htonl(kind << 24 | flags << 16 | tos << 8 | ttl);
+
+	jt_memcpy(t, &word, sizeof(word));
+}
+
 JT_INLINE int jt_parse_udp(struct jt_cursor *c, __u64 room, struct jt_parsed *out, __u64 addresses)
 {
 	struct jt_template *t = &out->key.header;
@@ -109,9 +121,7 @@ JT_INLINE int jt_parse_udp(struct jt_cursor *c, __u64 room, struct jt_parsed *ou
 		return JT_REASON_BAD_LENGTH;
 	if (jt_port_is_tunnel(udp->dest))
 		return JT_REASON_PROTOCOL;
-	/* Both kinds begin with the ports. */
-	t->u.udp4.source_port = udp->source;
-	t->u.udp4.dest_port = udp->dest;
+	t->u.words[0] = jt_load32(udp); /* both kinds begin with the ports */
 	out->check = udp->check;
 	out->payload = c->offset;
 	out->length = length - sizeof(*udp);
@@ -119,18 +129,14 @@ JT_INLINE int jt_parse_udp(struct jt_cursor *c, __u64 room, struct jt_parsed *ou
 	return JT_ABOARD;
 }
 
-JT_INLINE int jt_parse_ethernet(struct jt_cursor *c, __u64 offset, __u64 length, __u16 type,
+JT_INLINE int jt_parse_ethernet(__u64 offset, __u64 length, __u16 type, __u32 flags,
 				struct jt_parsed *out)
 {
 	struct jt_template *t = &out->key.header;
 
-	(void)c;
 	jt_memcpy(&t->u, &(struct jt_template_ethernet){ .ethertype = type },
 		  sizeof(struct jt_template_ethernet));
-	t->kind = JT_TEMPLATE_ETHERNET;
-	t->tos = 0;
-	t->ttl = 0;
-	t->flags &= ~JT_TEMPLATE_DF;
+	jt_template_begin(t, JT_TEMPLATE_ETHERNET, flags, 0, 0);
 	out->payload = offset;
 	out->length = length;
 	out->pseudo = 0;
@@ -138,11 +144,12 @@ JT_INLINE int jt_parse_ethernet(struct jt_cursor *c, __u64 offset, __u64 length,
 	return JT_ABOARD;
 }
 
-JT_INLINE int jt_parse_ipv4(struct jt_cursor *c, __u64 total, struct jt_parsed *out)
+JT_INLINE int jt_parse_ipv4(struct jt_cursor *c, __u64 total, __u32 flags, struct jt_parsed *out)
 {
 	struct jt_template *t = &out->key.header;
 	__u64 offset = c->offset, length, sum;
 	const struct jt_ipv4 *ip = jt_take(c, sizeof(*ip));
+	__u32 source, dest;
 
 	if (!ip)
 		return JT_REASON_TRUNCATED;
@@ -156,17 +163,17 @@ JT_INLINE int jt_parse_ipv4(struct jt_cursor *c, __u64 total, struct jt_parsed *
 	if (ip->frag & jt_htons(JT_IPV4_RESERVED))
 		return JT_REASON_PROTOCOL;
 	if (ip->protocol == JT_IPPROTO_ICMP || ip->protocol == JT_IPPROTO_ESP)
-		return jt_parse_ethernet(c, offset, length, jt_htons(JT_ETH_IPV4), out);
+		return jt_parse_ethernet(offset, length, jt_htons(JT_ETH_IPV4), flags, out);
 	if (ip->protocol != JT_IPPROTO_UDP)
 		return JT_REASON_PROTOCOL;
-	t->kind = JT_TEMPLATE_UDP4;
 	if (ip->frag & jt_htons(JT_IPV4_DF))
-		t->flags |= JT_TEMPLATE_DF;
-	t->tos = ip->tos;
-	t->ttl = ip->ttl;
-	t->u.udp4.source = ip->source;
-	t->u.udp4.dest = ip->dest;
-	sum = (__u64)ip->source + ip->dest;
+		flags |= JT_TEMPLATE_DF;
+	jt_template_begin(t, JT_TEMPLATE_UDP4, flags, ip->tos, ip->ttl);
+	source = jt_load32(&ip->source);
+	dest = jt_load32(&ip->dest);
+	t->u.udp4.source = source;
+	t->u.udp4.dest = dest;
+	sum = (__u64)source + dest;
 	return jt_parse_udp(c, length - sizeof(*ip), out, sum);
 }
 
@@ -176,13 +183,13 @@ JT_INLINE __u64 jt_sum_ipv6(const __u32 *source, const __u32 *dest)
 	       dest[3];
 }
 
-JT_INLINE int jt_parse_ipv6(struct jt_cursor *c, __u64 total, struct jt_parsed *out)
+JT_INLINE int jt_parse_ipv6(struct jt_cursor *c, __u64 total, __u32 flags, struct jt_parsed *out)
 {
 	struct jt_template *t = &out->key.header;
 	__u64 offset = c->offset, length, sum;
 	const struct jt_ipv6 *ip = jt_take(c, sizeof(*ip));
 	const __u8 *type;
-	__u32 vcl;
+	__u32 vcl, i;
 
 	if (!ip)
 		return JT_REASON_TRUNCATED;
@@ -204,17 +211,15 @@ JT_INLINE int jt_parse_ipv6(struct jt_cursor *c, __u64 total, struct jt_parsed *
 			return JT_REASON_PROTOCOL;
 	}
 	if (ip->next == JT_IPPROTO_ICMPV6 || ip->next == JT_IPPROTO_ESP)
-		return jt_parse_ethernet(c, offset, sizeof(*ip) + length, jt_htons(JT_ETH_IPV6),
+		return jt_parse_ethernet(offset, sizeof(*ip) + length, jt_htons(JT_ETH_IPV6), flags,
 					 out);
 	if (ip->next != JT_IPPROTO_UDP)
 		return JT_REASON_PROTOCOL;
-	t->kind = JT_TEMPLATE_UDP6;
-	t->tos = (__u8)(vcl >> 20);
-	t->ttl = ip->hops;
+	jt_template_begin(t, JT_TEMPLATE_UDP6, flags, (__u8)(vcl >> 20), ip->hops);
 	t->u.udp6.flow_label = jt_htonl(vcl & 0xfffff);
-	jt_memcpy(t->u.udp6.source, ip->source, 16);
-	jt_memcpy(t->u.udp6.dest, ip->dest, 16);
-	/* source and dest stand at words 2 and 6 of the union */
+	/* source and dest stand at words 2 and 6 of the union, one behind the other */
+	for (i = 0; i < 8; i++)
+		t->u.words[2 + i] = jt_load32(ip->source + 4 * i);
 	sum = jt_sum_ipv6(&t->u.words[2], &t->u.words[6]);
 	return jt_parse_udp(c, length, out, sum);
 }
@@ -236,6 +241,8 @@ JT_INLINE int jt_parse(const void *data, const void *end, __u64 total, bool tagg
 	const struct jt_eth *eth = jt_take(&c, sizeof(*eth));
 	struct jt_template *t = &out->key.header;
 	const struct jt_vlan *tag;
+	__u32 rest, flags;
+	__u64 macs;
 	__u16 type;
 	int reason;
 
@@ -243,8 +250,10 @@ JT_INLINE int jt_parse(const void *data, const void *end, __u64 total, bool tagg
 		return JT_REASON_TRUNCATED;
 	if ((eth->dest[0] | eth->source[0]) & 1)
 		return JT_REASON_NOT_UNICAST; /* no receiver takes such a template */
-	jt_memcpy(t->dest_mac, eth->dest, 6);
-	jt_memcpy(t->source_mac, eth->source, 6);
+	macs = jt_load64(eth);		      /* dest, and two bytes of source */
+	rest = jt_load32(eth->source + 2);
+	jt_memcpy(t->dest_mac, &macs, sizeof(macs));
+	jt_memcpy(t->source_mac + 2, &rest, sizeof(rest));
 	type = eth->type;
 	if (type == jt_htons(JT_ETH_VLAN) && !tagged) {
 		tag = jt_take(&c, sizeof(*tag));
@@ -254,18 +263,17 @@ JT_INLINE int jt_parse(const void *data, const void *end, __u64 total, bool tagg
 		vlan = tag->tci;
 		type = tag->type;
 	}
+	flags = tagged ? JT_TEMPLATE_VLAN : 0;
+	if (tagged)
+		jt_memcpy(&t->vlan, &vlan, sizeof(vlan));
 	if (type == jt_htons(JT_ETH_IPV4))
-		reason = jt_parse_ipv4(&c, total, out);
+		reason = jt_parse_ipv4(&c, total, flags, out);
 	else if (type == jt_htons(JT_ETH_IPV6))
-		reason = jt_parse_ipv6(&c, total, out);
+		reason = jt_parse_ipv6(&c, total, flags, out);
 	else
 		reason = JT_REASON_NOT_IP;
 	if (reason)
 		return reason;
-	if (tagged) {
-		t->flags |= JT_TEMPLATE_VLAN;
-		jt_memcpy(&t->vlan, &vlan, sizeof(vlan));
-	}
 	out->template_size = jt_template_size(t->kind, t->flags);
 	return JT_ABOARD;
 }

@@ -12,6 +12,15 @@
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_endian.h>
+#else
+#include <linux/types.h>
+#endif
+
+/* Eight and four bytes of anything. */
+typedef __u64 __attribute__((may_alias)) jt_word;
+typedef __u32 __attribute__((may_alias)) jt_half;
+
+#ifdef __bpf__
 #define jt_htons(x) bpf_htons(x)
 #define jt_ntohs(x) bpf_ntohs(x)
 #define jt_htonl(x) bpf_htonl(x)
@@ -25,7 +34,6 @@
 /* Hide a value's history, so that clang can't move a bound behind its use. */
 #define JT_OPAQUE(x) asm volatile("" : "+r"(x))
 #else
-#include <linux/types.h>
 #include <arpa/inet.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -51,8 +59,30 @@
 #define JT_OPAQUE(x) ((void)(x))
 #endif
 
-/* Eight bytes of anything. */
-typedef __u64 __attribute__((may_alias)) jt_word;
+/* From any address; of memcpy() clang would make single bytes for BPF. */
+JT_INLINE __u32 jt_load32(const void *p)
+{
+#ifdef __bpf__
+	return *(const jt_half *)p;
+#else
+	__u32 x;
+
+	memcpy(&x, p, sizeof(x));
+	return x;
+#endif
+}
+
+JT_INLINE __u64 jt_load64(const void *p)
+{
+#ifdef __bpf__
+	return *(const jt_word *)p;
+#else
+	__u64 x;
+
+	memcpy(&x, p, sizeof(x));
+	return x;
+#endif
+}
 
 #define JT_ASSERT(cond, text) _Static_assert(cond, text)
 

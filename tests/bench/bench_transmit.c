@@ -82,10 +82,8 @@ static void *map_memory(size_t size)
 /* As jt_datapath_open() leaves it, on plain memory. */
 static void page_open(struct jt_datapath *d)
 {
-	struct jt_geometry g = { .page_size = JT_PAGE_SIZE_DEFAULT,
-				 .banks = JT_BANKS_DEFAULT,
-				 .extent_size = JT_EXTENT_SIZE_DEFAULT,
-				 .extents = JT_PAGE_SIZE_DEFAULT / JT_EXTENT_SIZE_DEFAULT };
+	struct jt_geometry g =
+		JT_GEOMETRY(JT_PAGE_SIZE_DEFAULT, JT_BANKS_DEFAULT, JT_EXTENT_SIZE_DEFAULT);
 
 	jt_datapath_init(d);
 	d->page.geometry = g;

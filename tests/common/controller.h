@@ -228,7 +228,7 @@ static TEST_UNUSED int begin_test(void **state)
 {
 	(void)state;
 	memset(&wire, 0, sizeof(wire));
-	options = (struct jt_options){ .geometry = { EXTENTS * 2048, BANKS, 2048, EXTENTS },
+	options = (struct jt_options){ .geometry = JT_GEOMETRY(EXTENTS * 2048, BANKS, 2048),
 				       .cycle = { .fixed_ns = 1000000, .latency_ns = 1000000 } };
 	assert_null(jt_trust_parse(&options, "one=g0,g1,g2"));
 	assert_null(jt_trust_parse(&options, "two=g3"));

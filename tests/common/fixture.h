@@ -59,7 +59,7 @@ static TEST_UNUSED void peer_init(struct jt_peer *p, const char *name)
 
 static TEST_UNUSED void fixture_init(struct fixture *f, __u32 banks, __u32 extents, __u64 epoch)
 {
-	struct jt_geometry g = { extents * 2048, banks, 2048, extents };
+	struct jt_geometry g = JT_GEOMETRY(extents * 2048, banks, 2048);
 	int i;
 
 	memset(f, 0, sizeof(*f));

@@ -51,9 +51,8 @@ static void datagram(struct packet *p, char **argv, unsigned int i)
 
 int main(int argc, char **argv)
 {
-	const struct jt_geometry g = { JT_PAGE_SIZE_DEFAULT, JT_BANKS_DEFAULT,
-				       JT_EXTENT_SIZE_DEFAULT,
-				       JT_PAGE_SIZE_DEFAULT / JT_EXTENT_SIZE_DEFAULT };
+	const struct jt_geometry g =
+		JT_GEOMETRY(JT_PAGE_SIZE_DEFAULT, JT_BANKS_DEFAULT, JT_EXTENT_SIZE_DEFAULT);
 	unsigned int i, count = argc == 8 ? (unsigned int)atoi(argv[2]) : 0;
 	struct jt_flow flow = { 0 };
 	struct jt_peer *peers;

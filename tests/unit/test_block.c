@@ -52,8 +52,7 @@ static void walk(struct fixture *f, int messages)
 static void setup(struct fixture *f)
 {
 	fixture_init(f, 4, 16, 4);
-	f->page.geometry.extent_size = 4096;
-	f->page.geometry.extents = 8;
+	f->page.geometry = (struct jt_geometry)JT_GEOMETRY(16 * 2048, 4, 4096);
 	f->peers[1].limit = 4096;
 }
 

@@ -8,10 +8,10 @@
 
 static void test_layout(void **state)
 {
-	static const struct jt_geometry all[] = { { 4096, 2, 2048, 2 },
-						  { 262144, 4, 2048, 128 },
-						  { 12288, 16, 4096, 3 },
-						  { 3U << 20, 16, 2048, 1536 } };
+	static const struct jt_geometry all[] = { JT_GEOMETRY(4096, 2, 2048),
+						  JT_GEOMETRY(262144, 4, 2048),
+						  JT_GEOMETRY(12288, 16, 4096),
+						  JT_GEOMETRY(3U << 20, 16, 2048) };
 	struct jt_peer *peers;
 	struct jt_page page;
 	uint8_t *memory;

@@ -38,6 +38,21 @@ static void test_geometry(void **state)
 	fixture_free(&f);
 }
 
+static void test_extent_bank(void **state)
+{
+	__u32 extents, number;
+
+	(void)state;
+	for (extents = 1; extents <= 1536; extents++) {
+		struct jt_geometry g = JT_GEOMETRY(extents * 2048, JT_BANKS_MAX, 2048);
+
+		for (number = 0; number < JT_BANKS_MAX * extents; number++)
+			if (jt_extent_bank(&g, number) != number / extents)
+				fail_msg("extent %u of %u a bank", number, extents);
+		assert_true(jt_extent_bank(&g, 0xfffff) == 0xfffff / extents);
+	}
+}
+
 static void test_open(void **state)
 {
 	struct fixture f;
@@ -379,6 +394,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_geometry),
+		cmocka_unit_test(test_extent_bank),
 		cmocka_unit_test(test_open),
 		cmocka_unit_test(test_open_contended),
 		cmocka_unit_test(test_reserve),

@@ -419,7 +419,8 @@ static const char *options_check(struct jt_options *o)
 	for (i = 0; i < o->peer_count; i++)
 		if ((o->peers[i].address.family == JT_FAMILY_MAC) != !o->udp_port)
 			return "--peer takes a MAC address, and an IP address with --udp";
-	o->geometry.extents = o->geometry.page_size / o->geometry.extent_size;
+	o->geometry = (struct jt_geometry)JT_GEOMETRY(o->geometry.page_size, o->geometry.banks,
+						      o->geometry.extent_size);
 	if (o->cycle.fixed_ns && !o->latency_given)
 		o->cycle.latency_ns = o->cycle.fixed_ns;
 	return o->page_per_guest ? jt_trust_each(o) : NULL;
