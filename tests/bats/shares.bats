@@ -131,3 +131,174 @@ comes_back() {
 		'["black",6000000,0,0,0,0]'
 	stop a
 }
+
+# --- what becomes of it ---------------------------------------------------------------
+
+# on_wire: bytes that host a has sent, and when, in us. Read again where that took long.
+on_wire() {
+	local begin bytes end
+	for _ in {1..10}; do
+		begin=${EPOCHREALTIME/./}
+		bytes=$(ip -n "$prefix-w" -s -j link show to-a | jq '.[].stats64.rx.bytes')
+		end=${EPOCHREALTIME/./}
+		((end - begin > 50000)) || break
+	done
+	echo "$bytes $(((begin + end) / 2))"
+}
+
+# wire_rate: kbit/s that host a sends in the next second and a half
+wire_rate() {
+	local bytes at bytes_now now
+	read -r bytes at < <(on_wire)
+	sleep 1.5 # it is a rate that is measured
+	read -r bytes_now now < <(on_wire)
+	echo $(((bytes_now - bytes) * 8000 / (now - at)))
+}
+
+# grown FILTER GUEST...: by how much each one's number grows in a second, in the mean of one and a half
+grown() {
+	local first now
+	first=$(numbers "$@")
+	sleep 1.5
+	now=$(numbers "$@")
+	jq -rn "$first as \$a | $now as \$b | [range(\$a | length - 1)] |
+		map((\$b[.] - \$a[.]) * 1000000 / (\$b[-1] - \$a[-1]) | round) | join(\" \")"
+}
+
+numbers() {
+	local filter=$1 names
+	shift
+	names=$(printf '"%s",' "$@")
+	ask a guests "[.guests[] | select([.name] | inside([${names%,}])) | $filter] + [now * 1000000 | floor] | tojson"
+}
+
+# flood NAME GUEST TO CALL: more than any share here, until it is stopped. What has to go to
+# a socket goes no faster, so that something is left of the CPU.
+flood() {
+	local name=$1 from=$2 to=$3 call=$4 rate=0
+	[[ $call == slice || $call == map ]] || rate=20000
+	receive "$name-at" "$to" --flows 1 --tolerant
+	speak "$name" "$from" "$call" -d "$(lab_ipv4 "$to"):7000" -s 200 --warm 20 --sendmmsg 8 -r "$rate" \
+		-n 1000000000 --blind
+}
+
+flood_end() {
+	stop "$1" || fail "$1: $(<"$work/$1.err")"
+	stop "$1-at" || true
+}
+
+is_state() {
+	[[ $(share "$1" .state) == "$2" ]]
+}
+
+held() {
+	local rate
+	rate=$(wire_rate)
+	echo "# $1: $rate kbit/s" >&3
+	between "$1: kbit/s on the wire" "$rate" "$2" "$3"
+}
+
+# with_share SETTING...: a's guest a1 has it; 16 Mbit/s for all
+with_share() {
+	lab 2 2
+	start_pair "$trusted" --uplink-rate=16mbit
+	acquaint a1 b1
+	acquaint a2 b2
+	setting "$@"
+}
+
+# A rate is held over any time, so what is measured is at most that and a burst, and least
+# where a loaded machine lets nobody send for a while.
+red() {
+	local call=$1 lost borrowed
+	with_share rate=4mbit
+	borrowed=$(share a1 .borrowed)
+	flood red a1 b1 "$call"
+	until_true 10 is_state a1 red || fail "a1 is $(share a1 .state)"
+	held "$call, red" 3400 4200
+	equal "borrowed" "$(share a1 .borrowed)" "$borrowed"
+	# A change takes effect at once.
+	setting rate=12mbit
+	held "$call, red, three times as much" 10000 12600
+	setting messages=1k
+	between "$call, red, messages/s" "$(grown '.messages + .passed' a1)" 850 1050
+	lost=$(passed a a1 over_rate)
+	case $call in
+	stack | xdp) ((lost > 1000)) || fail "$call: over_rate: $lost" ;;
+	*) equal "$call: over_rate" "$lost" 0 ;;
+	esac
+	flood_end red
+	until_true 5 is_state a1 black || fail "a1 is $(share a1 .state)"
+	stop a && stop b
+}
+
+@test "shares: stack: a red guest is held at its rate" { red stack; }
+@test "shares: xdp: a red guest is held at its rate" { red xdp; }
+@test "shares: slice: a red guest is held at its rate" { red slice; }
+@test "shares: map: a red guest is held at its rate" { red map; }
+
+# What waits is not lost, and nothing is that is within the rate.
+@test "shares: slice and map: who is over its rate waits, and loses nothing" {
+	local call
+	with_share rate=4mbit
+	for call in slice map; do
+		receive got b1 --flows 1
+		speak sent a1 "$call" -d "$(lab_ipv4 b1):7000" -s 200 -n 4000
+		until_true 10 is_state a1 red || fail "$call: a1 is $(share a1 .state)"
+		until_true 10 waits_for_tokens || fail "$call: nothing waits"
+		ended 30 sent got
+		intact got
+		equal "$call: messages" "$(report got .received)" 4000
+		by_call sent 95
+	done
+	equal "over_rate" "$(passed a a1 over_rate)" 0
+	stop a && stop b
+}
+
+waits_for_tokens() {
+	(($(share a1 .refused) > 0))
+}
+
+# One alone has all that there is; when the other one comes it has its own at once, and the
+# rest goes to both by their weights.
+yellow() {
+	local call=$1 first second
+	with_share rate=2mbit work-conserving=yes
+	ask a "guest set a2 rate=4mbit work-conserving=yes" >/dev/null
+	flood one a1 b1 "$call"
+	until_true 10 is_state a1 yellow || fail "a1 is $(share a1 .state)"
+	held "$call, alone" 13600 16800
+	flood two a2 b2 "$call"
+	until_true 10 is_state a2 yellow || fail "a2 is $(share a2 .state)"
+	read -r first second < <(grown '.share.used * 8 / 1000' a1 a2)
+	echo "# $call, both: $first and $second kbit/s" >&3
+	between "$call: kbit/s of 2 Mbit/s and a third of the rest" "$first" 4500 6000
+	between "$call: kbit/s of 4 Mbit/s and two thirds of the rest" "$second" 9000 11500
+	setting work-conserving=no
+	until_true 10 is_state a1 red || fail "a1 is $(share a1 .state)"
+	read -r first second < <(grown '.share.used * 8 / 1000' a1 a2)
+	between "$call: kbit/s of who borrows no more" "$first" 1700 2100
+	between "$call: kbit/s of who has what is left" "$second" 12000 14700
+	flood_end one
+	flood_end two
+	stop a && stop b
+}
+
+@test "shares: stack: a yellow guest has what others leave" { yellow stack; }
+@test "shares: slice: a yellow guest has what others leave" { yellow slice; }
+
+@test "shares: who is within its rate loses nothing while others flood" {
+	with_share rate=4mbit work-conserving=yes
+	ask a "guest set a2 rate=2mbit" >/dev/null
+	flood one a1 b1 stack
+	until_true 10 is_state a1 yellow || fail "a1 is $(share a1 .state)"
+	receive quiet b2 --flows 1
+	transmit sent a2 -d "$(lab_ipv4 b2):7000" -s 200 -r 500 -n 1000
+	ended 30 sent quiet
+	intact quiet
+	equal "over_rate of a2" "$(passed a a2 over_rate)" 0
+	equal "refused of a2" "$(share a2 .refused)" 0
+	(($(passed a a1 over_rate) > 0)) || fail "a1 did not flood"
+	flood_end one
+	stop a && stop b
+}
