@@ -235,8 +235,13 @@ build/tests/jt-sources: TEST_LIBS += -lpcap
 build/tests/jt-traffic build/tests/jt-lives: build/lib/libjitney.a
 
 # The controller from the inside.
-build/tests/test_slices build/tests/test_enemy: $(filter-out %/main.o,$(JITNEYD_C:%.c=build/asan/obj/%.o)) \
+build/tests/test_slices build/tests/test_enemy build/tests/test_shares: $(filter-out %/main.o,$(JITNEYD_C:%.c=build/asan/obj/%.o)) \
 	build/asan/obj/common.a
+
+build/tests/test_shares: TEST_LIBS += -Wl,--wrap=clock_gettime
+
+build/tests/test_domain build/tests/test_hostile: \
+	$(addprefix build/asan/obj/user/controller/,shares.o admit.o)
 
 build/tests/test_index: build/asan/obj/user/controller/index.o
 

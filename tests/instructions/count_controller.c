@@ -56,13 +56,14 @@ static void organize_run(void)
 	struct jt_parsed parsed;
 	struct jt_message m = message_good(&parsed, &flow);
 	unsigned int f, i;
+	int opened;
 
 	for (i = 0; i < MESSAGES; i++)
 		run[i] = (struct jt_run_message){ 0, SIZE, 1 };
 	c.datapath.page.packet = payload;
 	for (f = 0; f < FRAMES; f++) {
 		counting();
-		jt_organize_run(&c.datapath.page, &m, run, MESSAGES);
+		jt_organize_run(&c.datapath.page, &m, run, MESSAGES, &opened);
 		CALLGRIND_TOGGLE_COLLECT;
 		leave();
 	}

@@ -58,6 +58,7 @@ struct jt_transmit {
 	uint64_t send_epoch;	  /* the oldest bank with frames to hand over */
 	uint64_t wipe_epoch;	  /* the oldest bank that is not blank again */
 	uint64_t swaps, frames, messages;
+	bool held;			      /* its frames wait until somebody pays for them */
 	uint64_t reset_ns;		      /* when it was found to make no sense; 0: it does */
 	uint32_t reset_bank;		      /* the next one to be wiped then */
 	struct jt_drain drains[JT_BANKS_MAX]; /* by epoch % banks */

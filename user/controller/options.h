@@ -67,7 +67,7 @@ struct jt_options {
 	uint16_t udp_port;  /* host order; 0: Ethernet frames */
 	enum jt_attach attach;
 	enum jt_zerocopy zerocopy;
-	unsigned int queues; /* of the uplink, with a socket each */
+	unsigned int queues;  /* of the uplink, with a socket each */
 	uint64_t uplink_rate; /* bits a second, for guests to share; 0: not given */
 	unsigned int busy_poll_us;
 	int cpu; /* that it runs on; -1: any one */

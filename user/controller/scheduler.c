@@ -181,6 +181,7 @@ static bool swap(struct jt_controller *c, enum jt_swap why)
 	bool any = false;
 	unsigned int i;
 
+	jt_shares_tick(c);
 	jt_slices_collect(c);
 	for (i = 0; i < c->page_count; i++)
 		any |= page_swap(c, c->pages[i], why);

@@ -3,9 +3,9 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
-#include "controller/controller.h"
-#include "controller/shares.h"
 #include "common/netdev.h"
+#include "controller/scheduler.h"
+#include "controller/transmit.h"
 
 #define TICK_NS 1000000ULL
 #define SHORTEST_NS (TICK_NS / 4) /* between two ticks */
@@ -195,12 +195,15 @@ static bool missed(struct jt_controller *c, unsigned int n)
 	return false;
 }
 
-static void arm(struct jt_controller *c, uint64_t ns)
+static void arm(struct jt_controller *c, uint64_t at)
 {
-	struct itimerspec t = { .it_value = { .tv_sec = (time_t)(ns / 1000000000),
-					      .tv_nsec = (long)(ns % 1000000000) } };
+	struct itimerspec t = { .it_value = { .tv_sec = (time_t)(at / 1000000000),
+					      .tv_nsec = (long)(at % 1000000000) } };
 
-	timerfd_settime(c->shares_watch.fd, 0, &t, NULL);
+	if (c->shares.due_ns && c->shares.due_ns <= at)
+		return;
+	c->shares.due_ns = at;
+	timerfd_settime(c->shares_watch.fd, TFD_TIMER_ABSTIME, &t, NULL);
 }
 
 static void share_out(struct jt_controller *c, uint64_t now)
@@ -219,11 +222,16 @@ static void share_out(struct jt_controller *c, uint64_t now)
 		more |= grant(&c->datapath.shares[s->wants[i].guest], &s->guests[s->wants[i].guest],
 			      &s->wants[i]);
 	if (more || missed(c, n))
-		arm(c, TICK_NS);
+		arm(c, now + TICK_NS);
 }
 
-void jt_shares_tick(struct jt_controller *c, uint64_t now)
+void jt_shares_tick(struct jt_controller *c)
 {
+	uint64_t now;
+
+	if (!c->shares.limited)
+		return;
+	now = jt_env_now();
 	if (now - c->shares.ticked_ns >= SHORTEST_NS)
 		share_out(c, now);
 }
@@ -235,15 +243,44 @@ void jt_shares_asked(struct jt_controller *c)
 	if (now - c->shares.ticked_ns >= SHORTEST_NS)
 		share_out(c, now);
 	else
-		arm(c, SHORTEST_NS);
+		arm(c, now + SHORTEST_NS);
+}
+
+/* When a guest has tokens of its own again. */
+static uint64_t paid_ns(const struct jt_share *share)
+{
+	uint64_t bytes = share->byte_cost ? JT_READ(share->bytes_paid) : 0;
+	uint64_t messages = share->message_cost ? JT_READ(share->messages_paid) : 0;
+
+	return (bytes > messages ? bytes : messages) / JT_SHARE_NS + 1;
+}
+
+void jt_shares_wait(struct jt_controller *c, const struct jt_share *share, uint64_t now)
+{
+	uint64_t at = paid_ns(share);
+
+	if (share->settings.borrows && at > now + TICK_NS)
+		at = now + TICK_NS;
+	if (at < now + SHORTEST_NS)
+		at = now + SHORTEST_NS;
+	c->shares.waiting = true;
+	arm(c, at);
 }
 
 static void timer_ready(struct jt_controller *c, struct jt_watch *w, uint32_t events)
 {
+	struct jt_shares *s = &c->shares;
 	uint64_t expired;
 
-	if (read(w->fd, &expired, sizeof(expired)) == sizeof(expired))
-		share_out(c, jt_env_now());
+	if (read(w->fd, &expired, sizeof(expired)) != sizeof(expired))
+		return;
+	s->due_ns = 0;
+	share_out(c, jt_env_now());
+	if (!s->waiting)
+		return;
+	s->waiting = false;
+	jt_scheduler_rung(c);
+	jt_transmit_run(c);
 }
 
 /* --- settings ------------------------------------------------------------------ */
@@ -308,6 +345,7 @@ static void limited_set(struct jt_controller *c, uint32_t guest, bool limited)
 	else
 		JT_WRITE(slot->flags, slot->flags & ~(uint32_t)JT_GUEST_LIMITED);
 	c->shares.limited += (unsigned int)limited - was;
+	c->shares.changed++;
 }
 
 /* The uplink's rate or what guests there are has changed. */

@@ -49,7 +49,10 @@ struct jt_shares {
 	int64_t pool;	    /* millionths of a byte */
 	uint64_t ticked_ns; /* when the pool was last filled */
 	uint64_t ticks;
+	uint64_t due_ns;      /* when the timer expires; 0: it does not */
+	uint64_t changed;     /* stepped when guests come, go or are limited otherwise */
 	unsigned int limited; /* guests that are */
+	bool waiting;	      /* something waits in a slice or a domain's page */
 	struct jt_share_account guests[JT_GUESTS_MAX];
 	struct jt_want wants[JT_GUESTS_MAX];
 };
@@ -83,9 +86,11 @@ void jt_shares_view(struct jt_controller *c, uint32_t guest, struct jt_share_vie
 void jt_shares_uplink(struct jt_controller *c);
 
 /* Share out, if the last time is not just past. */
-void jt_shares_tick(struct jt_controller *c, uint64_t now);
+void jt_shares_tick(struct jt_controller *c);
 /* A guest wants more (JT_EVENT_BORROW). */
 void jt_shares_asked(struct jt_controller *c);
+/* Something of a guest waits where the controller has to come for it: look again in time. */
+void jt_shares_wait(struct jt_controller *c, const struct jt_share *share, uint64_t now);
 
 /*
  * jt_shares_fill() - Share out @left bytes in proportion to weights

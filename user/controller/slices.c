@@ -178,17 +178,31 @@ static struct jt_peer *peer_for(struct jt_controller *c, const struct jt_helper 
 /* What became of a message in the ring. */
 enum outcome { TAKEN, REFUSED, STAYS, BROKEN };
 
-static int organize(struct jt_controller *c, const struct jt_helper *h, struct jt_slice_template *t)
+/* Charge what a template's messages cost on the uplink. @bytes: their records */
+static void charge(struct jt_controller *c, struct jt_helper *h, const struct jt_slice_template *t,
+		   uint64_t hint, bool opened, uint64_t bytes, unsigned int messages)
+{
+	if (t->flow.hint != hint)
+		bytes += JT_RECORD_HEAD + t->parsed.template_size;
+	if (opened)
+		bytes += c->datapath.peers[t->peer].head - JT_FRAME_START;
+	jt_allow_charge(&h->slice.allowed, bytes, messages);
+}
+
+static int organize(struct jt_controller *c, struct jt_helper *h, struct jt_slice_template *t)
 {
 	struct jt_message m = { .parsed = &t->parsed,
 				.flow = &t->flow,
 				.peer = peer_for(c, h, t->peer),
 				.peer_id = t->peer };
+	uint64_t hint = t->flow.hint;
 	int reason, opened = 0;
 
 	do
 		reason = jt_organize(page_for(c, h), &m, &opened);
 	while (reason == JT_REASON_CONTENDED);
+	if (!reason)
+		charge(c, h, t, hint, opened, JT_RECORD_HEAD + JT_ALIGN4(t->parsed.length), 1);
 	return reason;
 }
 
@@ -242,7 +256,7 @@ static unsigned int run_find(struct jt_slice_state *s, uint64_t left, const stru
 	struct jt_slice_record r;
 	unsigned int n;
 
-	for (n = 0; n < JT_RUN_MAX && left >= sizeof(r); n++) {
+	for (n = 0; n < JT_RUN_MAX && n < s->allowed.messages && left >= sizeof(r); n++) {
 		r = record_read(s, at);
 		t->parsed.length = r.length;
 		if (r.kind != JT_SLICE_MESSAGE || r.template != number ||
@@ -264,11 +278,15 @@ static unsigned int run_take(struct jt_controller *c, struct jt_helper *h, uint6
 	struct jt_run_message run[JT_RUN_MAX];
 	struct jt_slice_template *t;
 	struct jt_slice_record r;
+	uint64_t bytes = 0, hint;
 	struct jt_message m;
 	unsigned int n, i;
+	int opened = 0;
 
 	if (left > pending)
 		left = pending;
+	if (left > s->allowed.bytes)
+		left = s->allowed.bytes;
 	if (left < sizeof(r))
 		return 0;
 	r = record_read(s, at);
@@ -280,11 +298,15 @@ static unsigned int run_take(struct jt_controller *c, struct jt_helper *h, uint6
 		return 0;
 	m = (struct jt_message){ &t->parsed, &t->flow, peer_for(c, h, t->peer), t->peer };
 	n = run_find(s, left, m.peer, r.template, run);
-	n = n > 1 ? jt_organize_run(page_for(c, h), &m, run, n) : 0;
+	hint = t->flow.hint;
+	n = n > 1 ? jt_organize_run(page_for(c, h), &m, run, n, &opened) : 0;
 	for (i = 0; i < n; i++) {
 		s->send_tail += jt_slice_span(run[i].length);
 		*total += run[i].length;
+		bytes += JT_RECORD_HEAD + JT_ALIGN4(run[i].length);
 	}
+	if (n || opened)
+		charge(c, h, t, hint, opened, bytes, n);
 	return n;
 }
 
@@ -337,7 +359,7 @@ static void count(struct jt_controller *c, struct jt_helper *h, uint64_t message
 
 /*
  * Take at most @budget records. @more: set if there were more; as it was otherwise.
- * Return: false if what is left has to wait for a bank.
+ * Return: false if what is left has to wait for a bank, or until somebody pays for it.
  */
 static bool collect(struct jt_controller *c, struct jt_helper *h, unsigned int budget, bool *more)
 {
@@ -350,10 +372,11 @@ static bool collect(struct jt_controller *c, struct jt_helper *h, unsigned int b
 
 	if (head == s->send_tail || h->cut)
 		return true;
+	jt_allow(c, h->guest, &s->allowed);
 	if (head - s->send_tail > s->send_size || head % JT_SLICE_ALIGN)
 		outcome = BROKEN;
 	page_for(c, h)->packet = s->memory + jt_slice_send_offset();
-	while (s->send_tail != head && outcome <= REFUSED && budget) {
+	while (s->send_tail != head && outcome <= REFUSED && budget && jt_allowed(&s->allowed)) {
 		run = run_take(c, h, head - s->send_tail, &total);
 		messages += run;
 		budget -= run < budget ? run : budget;
@@ -376,8 +399,11 @@ static bool collect(struct jt_controller *c, struct jt_helper *h, unsigned int b
 	JT_WRITE(s->header->send_tail, s->send_tail);
 	if (outcome == BROKEN)
 		jt_helper_cut(c, h, "its send ring makes no sense");
-	*more |= outcome <= REFUSED && s->send_tail != head;
-	return outcome <= REFUSED;
+	if (!jt_allowed(&s->allowed) && s->send_tail != head)
+		jt_allow_wait(c, &s->allowed, !s->held);
+	s->held = !jt_allowed(&s->allowed) && s->send_tail != head;
+	*more |= outcome <= REFUSED && s->send_tail != head && !s->held;
+	return outcome <= REFUSED && !s->held;
 }
 
 bool jt_slice_collect(struct jt_controller *c, struct jt_helper *h)
@@ -433,7 +459,7 @@ bool jt_slices_pending(struct jt_controller *c)
 	const struct jt_helper *h;
 
 	for (h = c->helpers.first; h; h = h->next)
-		if (h->slice.header && !h->cut &&
+		if (h->slice.header && !h->cut && !h->slice.held &&
 		    JT_READ(h->slice.header->send_head) != h->slice.send_tail)
 			return true;
 	return false;
@@ -463,7 +489,7 @@ void jt_slices_wake(struct jt_controller *c)
 
 	__atomic_thread_fence(__ATOMIC_SEQ_CST); /* between the tail, and the look at who waits */
 	for (h = c->helpers.first; h; h = h->next)
-		if (h->slice.header && JT_READ(h->slice.header->send_waiting) &&
+		if (h->slice.header && !h->slice.held && JT_READ(h->slice.header->send_waiting) &&
 		    jt_cas(&h->slice.header->send_waiting, 1, 0) == 1)
 			jt_helper_wake(h->cycle);
 }

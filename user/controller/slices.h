@@ -9,6 +9,7 @@
 #include <jitney/run.h>
 #include <jitney/slice.h>
 #include <jitney/walk.h>
+#include "controller/admit.h"
 
 struct jt_controller;
 struct jt_helper;
@@ -35,6 +36,8 @@ struct jt_slice_state {
 	uint64_t sent, refused, received, lost;
 	uint64_t writes, writes_ns;	     /* as last read */
 	uint64_t mapped, mapped_bytes;	     /* the same */
+	struct jt_allowance allowed;	     /* what may be taken of it now */
+	bool held;			     /* its messages wait until somebody pays for them */
 	struct jt_slice_template *templates; /* JT_SLICE_TEMPLATES */
 };
 
