@@ -19,10 +19,13 @@ int jt_block_lead_xdp(struct xdp_md *ctx, __u32 size, __u32 guest);
 int jt_block_lead_tcx(struct __sk_buff *ctx, __u32 size, __u32 guest);
 __u64 jt_block_reserve_any(__u32 id, __u32 size, __u32 templates);
 int jt_block_wipe_any(__u64 number, __u64 start, __u64 size);
+__u64 jt_block_run_any(__u64 number, __u64 pos, __u64 end, __u32 base, __u32 last);
 
 #define jt_env_block_reserve(page, peer, id, size, templates) \
 	jt_block_reserve_any(id, size, templates)
 #define jt_env_block_wipe(page, number, start, size) jt_block_wipe_any(number, start, size)
+#define jt_env_block_run(page, number, pos, end, base, last) \
+	jt_block_run_any(number, pos, end, base, last)
 #define jt_env_template_lead(page, record, head, guest, number) \
 	jt_template_lead_any((const __u32(*)[16])(record), head, guest, number)
 /* A page whose address goes nowhere needs no memory, and clang knows whether it has an skb. */
@@ -86,6 +89,12 @@ __attribute__((noinline)) int jt_block_wipe_any(__u64 number, __u64 start, __u64
 {
 	jt_block_wipe(NULL, number, start, size);
 	return 0;
+}
+
+__attribute__((noinline)) __u64 jt_block_run_any(__u64 number, __u64 pos, __u64 end, __u32 base,
+						 __u32 last)
+{
+	return jt_block_run(NULL, number, pos, end, base, last);
 }
 
 /* A detour of a packet is a loss of a guest frame. */

@@ -40,6 +40,7 @@ struct jt_block {
 	__u32 reason;  /* why it must not leave */
 	__u32 start;   /* offset of the block in its frame */
 	__u64 pos;
+	__u64 number; /* of the extent */
 	__u8 *frame;
 	struct jt_page *page;
 };
@@ -115,32 +116,55 @@ JT_INLINE __u32 jt_block_record(struct jt_block *b, const __u32 *record, __u32 h
 }
 
 /* Bounded wherever it is read: some verifiers take a loop's first turn for all. */
-JT_INLINE __u32 *jt_block_at(const struct jt_block *b, __u64 pos)
+JT_INLINE __u32 *jt_block_at(struct jt_page *page, __u8 *frame, __u64 pos)
 {
 	JT_OPAQUE(pos);
-	return (__u32 *)(b->frame + (pos & (jt_env_geometry(b->page)->extent_size - 4)));
+	return (__u32 *)(frame + (pos & (jt_env_geometry(page)->extent_size - 4)));
 }
 
-/* The short way for sound messages, of which most of a block is. Return: where they end. */
-JT_INLINE __u64 jt_block_messages(struct jt_block *b, __u64 pos, __u64 end)
-{
-	__u32 base = b->base, last = b->last, seen = 0, payload = 0, *record;
-	struct jt_record_parts r;
-	int i;
+/* What a run of sound messages came to: {bytes of payload:32 | messages:16 | where it ends:16}. */
+#define JT_RUN_END(run) ((run) & 0xffff)
+#define JT_RUN_MESSAGES(run) ((run) >> 16 & 0xffff)
+#define JT_RUN_PAYLOAD(run) ((run) >> 32)
 
-	for (i = 0; i < JT_BLOCK_RUN; i++) {
-		record = jt_block_at(b, pos);
-		if (jt_record_open(JT_READ(*record), (__u32)(end - pos), &r) ||
-		    base + r.number > last || r.template)
+/*
+ * The short way for sound messages, of which most of a block is: those from @pos on, in
+ * extent @number. It does not know the block, so that a verifier need not look at it
+ * again for all that a block may be.
+ */
+JT_INLINE __u64 jt_block_run(struct jt_page *page, __u64 number, __u64 pos, __u64 end, __u32 base,
+			     __u32 last)
+{
+	__u8 *frame = jt_page_frame(page, number);
+	__u64 payload = 0, seen = 0;
+	struct jt_record_parts r;
+	__u32 *record;
+
+	if (!frame)
+		return pos;
+	for (; seen < JT_BLOCK_RUN; seen++) {
+		record = jt_block_at(page, frame, pos);
+		if (jt_record_open(JT_READ(*record), (__u32)(end - pos), &r) || r.template ||
+		    r.number == JT_RECORD_PADDING || base + r.number > last)
 			break;
 		JT_WRITE(*record, jt_record_head(base + r.number, r.length, r.check));
 		pos += r.span;
 		payload += r.length;
-		seen++;
 	}
-	b->seen += seen;
-	b->payload += payload;
-	return pos;
+	return payload << 32 | seen << 16 | pos;
+}
+
+#ifndef jt_env_block_run
+#define jt_env_block_run jt_block_run
+#endif
+
+JT_INLINE __u64 jt_block_messages(struct jt_block *b, __u64 pos, __u64 end)
+{
+	__u64 run = jt_env_block_run(b->page, b->number, pos, end, b->base, b->last);
+
+	b->seen += JT_RUN_MESSAGES(run);
+	b->payload += JT_RUN_PAYLOAD(run);
+	return JT_RUN_END(run);
 }
 
 /*
@@ -161,7 +185,7 @@ JT_NOINLINE long jt_block_step(__u32 index, void *block)
 	b->pos = pos;
 	if (pos == end)
 		return 1;
-	record = jt_block_at(b, pos);
+	record = jt_block_at(b->page, b->frame, pos);
 	head = pos == b->start ? b->head : JT_READ(*record);
 	reason = jt_record_open(head, (__u32)(end - pos), &r);
 	if (reason) {

@@ -119,6 +119,7 @@ JT_INLINE int jt_block_fill(struct jt_page *page, struct jt_block *b, __u64 spot
 		return JT_REASON_CONTENDED; /* can't be: it was reserved there */
 	JT_OPAQUE(start);
 	start &= mask; /* changes nothing; for the verifier */
+	b->number = number;
 	b->frame = frame;
 	b->start = (__u32)start;
 	b->base = JT_EXTENT_TEMPLATES(spot);

@@ -68,6 +68,7 @@ struct jt_guest_state {
 	struct jt_guest_spec spec;
 	struct jt_attachment attachment;
 	struct jt_helper *helpers; /* attached, by `next_here' */
+	int namespace;		   /* where it lived when last asked: the kernel's number and one */
 	uint64_t flushed_ns;	   /* when a helper last had the page leave */
 	uint64_t barred_until_ns;  /* one was cut off: no other may attach before */
 	bool used, up;

@@ -41,7 +41,7 @@ static int slice_map(struct jt_slice_state *s)
 		err = -errno;
 	if (err)
 		return err;
-	at = mmap(NULL, s->size, PROT_READ | PROT_WRITE, MAP_SHARED, s->fd, 0);
+	at = mmap(NULL, s->size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, s->fd, 0);
 	if (at == MAP_FAILED)
 		return -errno;
 	s->memory = at;

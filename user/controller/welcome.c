@@ -29,9 +29,10 @@ static void parcel_add(struct jt_parcel *p, enum jt_attach_fd which, int fd)
 static bool lives_in(struct jt_controller *c, uint32_t guest, int id, uint32_t *ifindex)
 {
 	int there;
+	bool known = !jt_netns_of(c->datapath.guests[guest].ifindex, &there, ifindex);
 
-	return c->guests[guest].used &&
-	       !jt_netns_of(c->datapath.guests[guest].ifindex, &there, ifindex) && there == id;
+	c->guests[guest].namespace = known ? there + 1 : 0;
+	return known && there == id;
 }
 
 /*
@@ -79,33 +80,47 @@ static void guest_refuse(struct jt_helper *h, bool known, bool forbidden)
 		jt_helper_refuse(h, -ESRCH, "no guest of this controller lives in this namespace");
 }
 
+static bool asked_for(const struct jt_controller *c, const struct jt_helper *h, uint32_t guest)
+{
+	const char *name = h->question.u.hello.guest;
+
+	return c->guests[guest].used && (!*name || !strcmp(name, c->guests[guest].spec.name));
+}
+
+/* Who is asked about first: those that lived there, those not known yet, all. */
+enum turn { LIVED_THERE, UNKNOWN, ALL, TURNS };
+
+static bool has_turn(const struct jt_controller *c, uint32_t guest, int id, enum turn turn)
+{
+	int namespace = c->guests[guest].namespace;
+
+	return turn == LIVED_THERE ? namespace == id + 1 : turn == UNKNOWN ? !namespace : true;
+}
+
 /*
  * Return: the guest that it may attach as, or negative errno after an answer. The
- * kernel is asked about guests that this user may attach as, and no others: each of
- * its answers takes a while.
+ * kernel is asked about guests that this user may attach as, and no others, and not
+ * about all for each helper: each of its answers takes a while.
  */
 static int guest_find(struct jt_controller *c, struct jt_helper *h, uint32_t *ifindex)
 {
-	const char *name = h->question.u.hello.guest;
-	bool known = false, asked = false, forbidden = false;
-	int id = -ENOENT;
+	unsigned int known = 0, may = 0;
+	enum turn turn;
+	int id = -1;
 	uint32_t i;
 
 	for (i = 0; i < c->guest_limit; i++) {
-		if (!c->guests[i].used || (*name && strcmp(name, c->guests[i].spec.name) != 0))
-			continue;
-		known = true;
-		if (!allowed(c, h, i)) {
-			forbidden = true;
-			continue;
-		}
-		if (!asked)
-			id = namespace_of(h);
-		asked = true;
-		if (id >= 0 && lives_in(c, i, id, ifindex))
-			return (int)i;
+		known += asked_for(c, h, i);
+		may += asked_for(c, h, i) && allowed(c, h, i);
 	}
-	guest_refuse(h, known, forbidden);
+	if (may)
+		id = namespace_of(h);
+	for (turn = LIVED_THERE; id >= 0 && turn < TURNS; turn++)
+		for (i = 0; i < c->guest_limit; i++)
+			if (asked_for(c, h, i) && allowed(c, h, i) && has_turn(c, i, id, turn) &&
+			    lives_in(c, i, id, ifindex))
+				return (int)i;
+	guest_refuse(h, known, may < known);
 	return -ESRCH;
 }
 

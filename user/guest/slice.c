@@ -11,7 +11,7 @@
 #include "common/checksum.h"
 #include "guest.h"
 
-/* Return: memory that no child inherits; NULL with errno set. */
+/* Return: memory that no child inherits, and that no message faults on; NULL with errno set. */
 void *jt_map(int fd, size_t size, int protection)
 {
 	struct stat st;
@@ -23,7 +23,7 @@ void *jt_map(int fd, size_t size, int protection)
 		errno = EPROTO;
 		return NULL;
 	}
-	memory = mmap(NULL, size, protection, MAP_SHARED, fd, 0);
+	memory = mmap(NULL, size, protection, MAP_SHARED | MAP_POPULATE, fd, 0);
 	if (memory == MAP_FAILED)
 		return NULL;
 	madvise(memory, size, MADV_DONTFORK);
