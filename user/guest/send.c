@@ -16,9 +16,17 @@
 
 #define SAMPLE_EVERY 64U /* writes, of which one is measured */
 
+/* Where the guest is over its rate, its messages stay in the slice for longer than any bound. */
+static bool waits(const struct jitney_flow *f)
+{
+	const struct jitney *j = f->j;
+
+	return f->number >= 0 && j->numbers[f->number].used > JT_READ(j->share.slice->send_tail);
+}
+
 static bool was_aboard(const struct jitney_flow *f, const struct jt_notice *n, uint64_t now)
 {
-	return now - f->aboard_ns < ORDER_NS + JT_READ(n->latency_ns);
+	return now - f->aboard_ns < ORDER_NS + JT_READ(n->latency_ns) || waits(f);
 }
 
 static bool fits(const struct jitney_flow *f, const struct jt_notice *n, size_t length)
