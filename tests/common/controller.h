@@ -86,6 +86,12 @@ uint32_t jt_netdev_speed(const char *name)
 	return 0;
 }
 
+bool jt_calls_flush(struct jt_controller *controller)
+{
+	(void)controller;
+	return false;
+}
+
 bool jt_peers_tick(struct jt_controller *controller, uint64_t now)
 {
 	(void)controller, (void)now;

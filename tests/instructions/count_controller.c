@@ -225,10 +225,23 @@ static void arrive(void)
 	jt_slices_flush(&c);
 }
 
+static void calls(void)
+{
+	struct jt_request r = { .routine = JT_ROUTINE_report, .u.arguments = { 100000, 100 } };
+	unsigned int i;
+
+	for (i = 0; i < JT_REQUESTS; i++)
+		jt_slice_request(helper.slice.memory, i)->request = r;
+	JT_WRITE(helper.slice.header->call_head, JT_REQUESTS);
+	counting();
+	jt_slice_collect(&c, &helper);
+	counted("a call, 64 at a time", JT_REQUESTS);
+}
+
 int main(void)
 {
-	static void (*const parts[])(void) = { organize, organize_run, collect, swap,  cycle,
-					       walk,	 rebuild,      deliver, arrive };
+	static void (*const parts[])(void) = { organize, organize_run, collect, swap,	cycle,
+					       walk,	 rebuild,      deliver, arrive, calls };
 	size_t i;
 
 	for (i = 0; i < JT_ARRAY_SIZE(parts); i++) {

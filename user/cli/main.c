@@ -17,7 +17,8 @@ const char *argp_program_version = "jitney " JT_VERSION;
 
 static const struct jt_command table[] = {
 	{ "status", "", "the controller, its uplink, page and totals", jt_show_status, 0, 0, 0 },
-	{ "guests", "", "guests and what they sent and got", jt_show_guests, 0, 0, 0 },
+	{ "guests", "", "guests and what they sent and got", jt_show_guests, 0, 0,
+	  JT_OPTION_CALLS },
 	{ "helpers", "", "programs in guests that have attached themselves", jt_show_helpers, 0, 0,
 	  0 },
 	{ "peers", "", "other machines that run Jitney", jt_show_peers, 0, 0, 0 },
@@ -38,7 +39,16 @@ static const struct jt_command table[] = {
 	  1, JT_OPTION_COUNT | JT_OPTION_SECONDS },
 };
 
-enum { KEY_SOCKET = 256, KEY_JSON, KEY_COUNT, KEY_SECONDS, KEY_UPLINK, KEY_GUEST, KEY_PIN };
+enum {
+	KEY_SOCKET = 256,
+	KEY_JSON,
+	KEY_COUNT,
+	KEY_SECONDS,
+	KEY_UPLINK,
+	KEY_GUEST,
+	KEY_PIN,
+	KEY_CALLS
+};
 
 static const struct argp_option options[] = {
 	{ "socket", KEY_SOCKET, "PATH", 0, "the controller's socket (" JT_SOCKET_DEFAULT ")", 0 },
@@ -48,11 +58,12 @@ static const struct argp_option options[] = {
 	{ "uplink", KEY_UPLINK, "IF", 0, "doctor: look at this uplink", 2 },
 	{ "guest", KEY_GUEST, "IF", 0, "doctor: look at this guest's interface; repeat", 2 },
 	{ "pin", KEY_PIN, "DIR", 0, "doctor: where maps are to be pinned", 2 },
+	{ "calls", KEY_CALLS, NULL, 0, "guests: what their programs called for, and how", 1 },
 	{ 0 },
 };
 
-static const char *const option_names[] = { "--count", "--seconds", "--uplink", "--guest",
-					    "--pin" };
+static const char *const option_names[] = { "--count", "--seconds", "--uplink",
+					    "--guest", "--pin",	    "--calls" };
 
 struct input {
 	struct jt_line line;
@@ -94,6 +105,9 @@ static error_t parse_command_option(int key, char *arg, struct argp_state *state
 	case KEY_PIN:
 		line->pin = arg;
 		break;
+	case KEY_CALLS:
+		line->calls = true;
+		break;
 	}
 	return 0;
 }
@@ -113,7 +127,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		input->line.json = true;
 		return 0;
 	}
-	if (key >= KEY_COUNT && key <= KEY_PIN)
+	if (key >= KEY_COUNT && key <= KEY_CALLS)
 		return parse_command_option(key, arg, state);
 	return ARGP_ERR_UNKNOWN;
 }

@@ -216,9 +216,12 @@ static void print_shares(const struct jt_line *cli, const json_t *before)
 
 int jt_show_guests(const struct jt_line *cli, char **args)
 {
-	json_t *answer = jt_ask(cli, json_pack("{s:s}", "command", "guests"));
+	json_t *answer;
 
 	(void)args;
+	if (cli->calls)
+		return jt_show_calls(cli);
+	answer = jt_ask(cli, json_pack("{s:s}", "command", "guests"));
 	if (!answer)
 		return JT_EXIT_NO;
 	if (!cli->json) {

@@ -118,6 +118,7 @@ REPORT(peers)
 REPORT(cycle)
 REPORT(page)
 REPORT(drops)
+REPORT(calls)
 
 static const struct command {
 	const char *name;
@@ -125,8 +126,8 @@ static const struct command {
 } commands[] = {
 	{ "status", status },	    { "guests", guests },	{ "peers", peers },
 	{ "cycle", cycle },	    { "page", page },		{ "drops", drops },
-	{ "flush", flush },	    { "guest-add", guest_add }, { "guest-del", guest_del },
-	{ "guest-set", guest_set },
+	{ "calls", calls },	    { "flush", flush },		{ "guest-add", guest_add },
+	{ "guest-del", guest_del }, { "guest-set", guest_set },
 };
 
 static json_t *execute(struct jt_controller *c, json_t *request)

@@ -7,6 +7,7 @@
 #define JITNEY_CONTROLLER_H
 
 #include <sys/epoll.h>
+#include "controller/calls.h"
 #include "controller/datapath.h"
 #include "controller/deliver.h"
 #include "controller/frames.h"
@@ -71,6 +72,8 @@ struct jt_guest_state {
 	int namespace;		   /* where it lived when last asked: the kernel's number and one */
 	uint64_t flushed_ns;	   /* when a helper last had the page leave */
 	uint64_t barred_until_ns;  /* one was cut off: no other may attach before */
+	uint64_t expected_ns;	   /* T_i as a helper said, until it was counted; 0: none did */
+	struct jt_guest_calls calls;
 	bool used, up;
 };
 
@@ -103,6 +106,7 @@ struct jt_helpers {
 	struct jt_helper *dead;	 /* by `next': closed in this turn of the loop */
 	unsigned int count;
 	bool more;	      /* their rings hold more than could be taken at a time */
+	bool flush;	      /* one has called for a swap */
 	unsigned int sockets; /* of them that receive through AF_XDP sockets */
 };
 

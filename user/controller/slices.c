@@ -10,11 +10,6 @@
  * Who breaks the rules of the rings is cut off: its connection is shut down,
  * which the loop then sees as if the helper had gone.
  */
-#include <errno.h>
-#include <fcntl.h>
-#include <stdlib.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include "controller/helpers.h"
 #include "controller/places.h"
@@ -25,66 +20,6 @@
 #define RECORDS_TURN 256
 #define RECORDS_MAX 16384
 #define COLLECT_NS 500000ULL
-
-static int slice_map(struct jt_slice_state *s)
-{
-	const int seals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
-	void *at;
-	int err;
-
-	s->fd = memfd_create("jitney-slice", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	if (s->fd < 0)
-		return -errno;
-	/* All of it now: later, memory that lacks would be a signal and no error. */
-	err = -posix_fallocate(s->fd, 0, (off_t)s->size);
-	if (!err && fcntl(s->fd, F_ADD_SEALS, seals))
-		err = -errno;
-	if (err)
-		return err;
-	at = mmap(NULL, s->size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, s->fd, 0);
-	if (at == MAP_FAILED)
-		return -errno;
-	s->memory = at;
-	return 0;
-}
-
-int jt_slice_open(struct jt_slice_state *s, uint32_t send_size, uint32_t receive_size,
-		  uint64_t umem_size)
-{
-	uint64_t rings_end = jt_slice_rings_end(send_size, receive_size);
-	int err;
-
-	*s = (struct jt_slice_state){ .fd = -1,
-				      .size = rings_end + umem_size,
-				      .send_size = send_size,
-				      .receive_size = receive_size };
-	s->templates = calloc(JT_SLICE_TEMPLATES, sizeof(*s->templates));
-	err = s->templates ? slice_map(s) : -ENOMEM;
-	if (err) {
-		jt_slice_close(s);
-		return err;
-	}
-	s->header = (struct jt_slice *)s->memory;
-	*s->header = (struct jt_slice){ .magic = JT_SLICE_MAGIC,
-					.version = JT_SLICE_VERSION,
-					.send_size = send_size,
-					.receive_size = receive_size,
-					.umem_offset = rings_end,
-					.umem_size = umem_size };
-	return 0;
-}
-
-void jt_slice_close(struct jt_slice_state *s)
-{
-	if (s->memory)
-		munmap(s->memory, s->size);
-	if (s->fd >= 0)
-		close(s->fd);
-	free(s->templates);
-	*s = (struct jt_slice_state){ .fd = -1 };
-}
-
-/* --- out: from the helper into the page ----------------------------------------- */
 
 static struct jt_address address_of(const struct jt_template *t, bool source)
 {
@@ -138,30 +73,35 @@ static void template_resolve(struct jt_controller *c, uint32_t guest, struct jt_
 		t->reason = JT_REASON_SLICE_NO_PEER;
 }
 
-/* Return: false if the helper breaks the rules. */
-static bool template_take(struct jt_helper *h, const struct jt_slice_record *r, const uint8_t *body)
+bool jt_slice_template(struct jt_helper *h, uint64_t number, const struct jt_template *header)
 {
+	uint32_t size = jt_template_size(header->kind, header->flags);
 	struct jt_slice_template *t;
 	uint8_t wire[JT_TEMPLATE_MAX];
-	struct jt_template header;
-	uint32_t size;
 
-	if (r->template >= JT_SLICE_TEMPLATES || r->length != sizeof(header))
+	if (number >= JT_SLICE_TEMPLATES || !size || header->kind == JT_TEMPLATE_ETHERNET)
 		return false;
-	memcpy(&header, body, sizeof(header));
-	size = jt_template_size(header.kind, header.flags);
-	if (!size || header.kind == JT_TEMPLATE_ETHERNET)
-		return false;
-	jt_template_store(wire, &header, size);
+	jt_template_store(wire, header, size);
 	if (!jt_template_sound(wire, size))
 		return false;
-	t = &h->slice.templates[r->template];
+	t = &h->slice.templates[number];
 	memset(t, 0, sizeof(*t));
 	jt_template_load(&t->parsed.key.header, wire, size);
 	t->parsed.key.guest = h->guest;
 	t->parsed.template_size = size;
 	t->given = true;
 	return true;
+}
+
+/* Return: false if the helper breaks the rules. */
+static bool template_take(struct jt_helper *h, const struct jt_slice_record *r, const uint8_t *body)
+{
+	struct jt_template header;
+
+	if (r->length != sizeof(header))
+		return false;
+	memcpy(&header, body, sizeof(header));
+	return jt_slice_template(h, r->template, &header);
 }
 
 /* Where a helper's messages go. Nobody else can write to a page of its guest's own. */
@@ -359,18 +299,23 @@ static void count(struct jt_controller *c, struct jt_helper *h, uint64_t message
 
 /*
  * Take at most @budget records. @more: set if there were more; as it was otherwise.
- * Return: false if what is left has to wait for a bank, or until somebody pays for it.
+ * Return: false if what is left has to wait for a bank, behind calls, or until
+ * somebody pays for it.
  */
 static bool collect(struct jt_controller *c, struct jt_helper *h, unsigned int budget, bool *more)
 {
 	struct jt_slice_state *s = &h->slice;
-	uint64_t head = JT_READ(s->header->send_head), span, messages = 0, total = 0;
+	uint64_t head, span, messages = 0, total = 0;
 	enum outcome outcome = TAKEN;
 	struct jt_slice_record r = { 0 };
 	unsigned int run;
 	bool message;
 
-	if (head == s->send_tail || h->cut)
+	if (h->cut)
+		return true;
+	if (!jt_calls_precede(c, h, &head))
+		return false;
+	if (head == s->send_tail)
 		return true;
 	jt_allow(c, h->guest, &s->allowed);
 	if (head - s->send_tail > s->send_size || head % JT_SLICE_ALIGN)
@@ -459,8 +404,9 @@ bool jt_slices_pending(struct jt_controller *c)
 	const struct jt_helper *h;
 
 	for (h = c->helpers.first; h; h = h->next)
-		if (h->slice.header && !h->cut && !h->slice.held &&
-		    JT_READ(h->slice.header->send_head) != h->slice.send_tail)
+		if (h->slice.header && !h->cut &&
+		    ((!h->slice.held && JT_READ(h->slice.header->send_head) != h->slice.send_tail) ||
+		     jt_calls_pending(h)))
 			return true;
 	return false;
 }

@@ -111,7 +111,7 @@ static int write_in_place(struct jitney_flow *flow, const void *data)
 				      .flow = &flow->map->flow,
 				      .peer = &m->peers[flow->id],
 				      .peer_id = flow->id };
-	__u64 *writing = &j->share.slice->writing;
+	__u64 *writing = &j->view.slice->writing;
 	int opened = 0, reason = JT_REASON_STALE;
 
 	m->page.packet = data;
@@ -127,7 +127,7 @@ static int write_in_place(struct jitney_flow *flow, const void *data)
 static int map_put(struct jitney_flow *flow, const void *data, uint32_t length)
 {
 	struct jitney *j = flow->j;
-	struct jt_slice *slice = j->share.slice;
+	struct jt_slice *slice = j->view.slice;
 	int reason, err;
 
 	if ((!flow->frame || flow->map->made != j->statistics.attached) && flow_make(flow))
@@ -146,6 +146,19 @@ static int map_put(struct jitney_flow *flow, const void *data, uint32_t length)
 	JT_WRITE(slice->mapped, slice->mapped + 1);
 	JT_WRITE(slice->mapped_bytes, slice->mapped_bytes + length);
 	return 0;
+}
+
+/* Its last message is in the frame that has its template: the bank is blank when that has left. */
+static bool map_waits(const struct jitney_flow *flow)
+{
+	const struct jt_map_flow *m = flow->map;
+	struct jt_page *page = &flow->j->map->page;
+	uint64_t epoch = JT_READ(page->control->epoch);
+
+	if (!m || !m->flow.hint || m->made != flow->j->statistics.attached)
+		return false;
+	epoch -= (uint32_t)epoch - JT_EPOCH(m->flow.hint); /* all 64 bits of it */
+	return JT_EPOCH(JT_READ(jt_page_bank(page, epoch)->word)) == (uint32_t)epoch;
 }
 
 /* As bpf/board.h does: ring for who sleeps, and when the page is as full as it should be. */
@@ -179,6 +192,7 @@ const struct jt_call jt_call_map = {
 	.open = map_open,
 	.put = map_put,
 	.publish = map_publish,
-	.flush = jt_ask_flush,
+	.waits = map_waits,
+	.flush = jt_call_flush,
 	.close = map_close,
 };

@@ -16,17 +16,10 @@
 
 #define SAMPLE_EVERY 64U /* writes, of which one is measured */
 
-/* Where the guest is over its rate, its messages stay in the slice for longer than any bound. */
-static bool waits(const struct jitney_flow *f)
-{
-	const struct jitney *j = f->j;
-
-	return f->number >= 0 && j->numbers[f->number].used > JT_READ(j->share.slice->send_tail);
-}
-
 static bool was_aboard(const struct jitney_flow *f, const struct jt_notice *n, uint64_t now)
 {
-	return now - f->aboard_ns < ORDER_NS + JT_READ(n->latency_ns) || waits(f);
+	return now - f->aboard_ns < ORDER_NS + JT_READ(n->latency_ns) ||
+	       (f->j->call->waits && f->j->call->waits(f));
 }
 
 static bool fits(const struct jitney_flow *f, const struct jt_notice *n, size_t length)
@@ -115,7 +108,7 @@ void jt_peers_forget(struct jitney *j)
 static int put_measured(struct jitney_flow *f, const struct iovec *message)
 {
 	struct jitney *j = f->j;
-	struct jt_slice *slice = j->share.slice;
+	struct jt_slice *slice = j->view.slice;
 	uint64_t start = jt_env_now(), took;
 	int err = j->call->put(f, message->iov_base, (uint32_t)message->iov_len);
 
