@@ -117,7 +117,7 @@ check: deps
 bench:
 	@scripts/install-deps --bench
 	@$(MAKE) --no-print-directory all benches
-	@scripts/bench $(if $(QUICK),--quick)
+	@scripts/bench $(if $(QUICK),--quick) $(addprefix --only ,$(ONLY))
 
 renew-instructions: counts
 	@tests/instructions/run --renew
