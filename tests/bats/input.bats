@@ -263,6 +263,31 @@ fails() {
 	stop a
 }
 
+@test "jitney: guest add --print-qemu and --print-libvirt" {
+	local queues vectors there mac=52:54:00:00:00:07
+	lab 1 1
+	there=(nsenter --net="/run/netns/$prefix-a" "$bin/jitney" --socket "$work/a.sock" guest add)
+	ip -n "$prefix-a" tuntap add dev vif-one mode tap vnet_hdr
+	ip -n "$prefix-a" tuntap add dev vif-many mode tap vnet_hdr multi_queue
+	start_controller a --guest=a1=vif-a1 --guest=one=vif-one
+	says 1 "no guest of this name: add it with" "${there[@]}" --print-qemu nobody
+	says 1 "vif-a1 is no tap; for a virtual machine make one" "${there[@]}" --print-qemu a1
+	says 1 "its MAC address is not known yet; say it" "${there[@]}" --print-libvirt one
+	equal "guests" "$(ask a guests '[.guests[].name] | join(" ")')" "a1 one"
+	ask a "guest del one"
+	equal "for QEMU" "$("${there[@]}" --print-qemu "one=vif-one,mac=$mac")" \
+		"-netdev tap,id=one,ifname=vif-one,script=no,downscript=no -device virtio-net-pci,netdev=one,mac=$mac"
+	equal "for libvirt" "$("${there[@]}" --print-libvirt one | tr -d '\n')" \
+		"<interface type='ethernet'>  <target dev='vif-one' managed='no'/>  <mac address='$mac'/>  <model type='virtio'/></interface>"
+	queues=$(($(nproc) < 8 ? $(nproc) : 8)) vectors=$((2 * queues + 2))
+	((queues > 1)) || return 0
+	mac=52:54:00:00:00:08
+	equal "with queues" "$("${there[@]}" --print-qemu "many=vif-many,mac=$mac")" \
+		"-netdev tap,id=many,ifname=vif-many,script=no,downscript=no,queues=$queues -device virtio-net-pci,netdev=many,mac=$mac,mq=on,vectors=$vectors"
+	equal "queues" "$("${there[@]}" --print-libvirt many | grep -o "queues='.*'")" "queues='$queues'"
+	stop a
+}
+
 @test "the controller's socket takes no nonsense" {
 	local line
 	lab 1 1

@@ -27,7 +27,7 @@ static const struct jt_command table[] = {
 	{ "top", "", "rates, live; q quits", jt_top, 0, 0, JT_OPTION_COUNT },
 	{ "flush", "", "send now what is aboard", jt_change_flush, 0, 0, 0 },
 	{ "guest add", "SPEC", "add a guest: NAME=IF[,mac=M][,ip=A][,user=U][,group=G]",
-	  jt_change_guest_add, 1, 1, 0 },
+	  jt_change_guest_add, 1, 1, JT_OPTION_PRINT_QEMU | JT_OPTION_PRINT_LIBVIRT },
 	{ "guest del", "NAME", "remove a guest", jt_change_guest_del, 1, 1, 0 },
 	{ "doctor", "", "find what is wrong with a set-up, and say what mends it", jt_doctor, 0, 0,
 	  JT_OPTION_UPLINK | JT_OPTION_GUEST | JT_OPTION_PIN },
@@ -35,7 +35,17 @@ static const struct jt_command table[] = {
 	  1, JT_OPTION_COUNT | JT_OPTION_SECONDS },
 };
 
-enum { KEY_SOCKET = 256, KEY_JSON, KEY_COUNT, KEY_SECONDS, KEY_UPLINK, KEY_GUEST, KEY_PIN };
+enum {
+	KEY_SOCKET = 256,
+	KEY_JSON,
+	KEY_COUNT,
+	KEY_SECONDS,
+	KEY_UPLINK,
+	KEY_GUEST,
+	KEY_PIN,
+	KEY_PRINT_QEMU,
+	KEY_PRINT_LIBVIRT
+};
 
 static const struct argp_option options[] = {
 	{ "socket", KEY_SOCKET, "PATH", 0, "the controller's socket (" JT_SOCKET_DEFAULT ")", 0 },
@@ -45,11 +55,14 @@ static const struct argp_option options[] = {
 	{ "uplink", KEY_UPLINK, "IF", 0, "doctor: look at this uplink", 2 },
 	{ "guest", KEY_GUEST, "IF", 0, "doctor: look at this guest's interface; repeat", 2 },
 	{ "pin", KEY_PIN, "DIR", 0, "doctor: where maps are to be pinned", 2 },
+	{ "print-qemu", KEY_PRINT_QEMU, NULL, 0,
+	  "guest add: print what QEMU wants for it; with a NAME alone do nothing else", 3 },
+	{ "print-libvirt", KEY_PRINT_LIBVIRT, NULL, 0, "the same for libvirt", 3 },
 	{ 0 },
 };
 
-static const char *const option_names[] = { "--count", "--seconds", "--uplink", "--guest",
-					    "--pin" };
+static const char *const option_names[] = { "--count", "--seconds",    "--uplink",	 "--guest",
+					    "--pin",   "--print-qemu", "--print-libvirt" };
 
 struct input {
 	struct jt_line line;
@@ -110,7 +123,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		input->line.json = true;
 		return 0;
 	}
-	if (key >= KEY_COUNT && key <= KEY_PIN)
+	if (key >= KEY_COUNT && key <= KEY_PRINT_LIBVIRT)
 		return parse_command_option(key, arg, state);
 	return ARGP_ERR_UNKNOWN;
 }
