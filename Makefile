@@ -180,6 +180,7 @@ build/obj/user/cli/%.o: EXTRA = $(WIRETAP_CFLAGS)
 # An archive: each program takes of it what it needs.
 build/obj/common.a: $(COMMON_C:%.c=build/obj/%.o)
 build/asan/obj/common.a: $(COMMON_C:%.c=build/asan/obj/%.o)
+build/tsan/obj/common.a: $(COMMON_C:%.c=build/tsan/obj/%.o)
 %/common.a:
 	$(call say,AR,$@)
 	$(Q)mkdir -p $(@D) && rm -f $@ && ar rcs $@ $^
@@ -232,7 +233,7 @@ programs_in = $(if $3,$(eval $(call programs,$1,$2,$3,$4,$5,$6)))
 $(call programs_in,tools,tests/tools,$(TOOLS),*,$(CC))
 $(call programs_in,vm,tests/vm,$(VM_TOOLS),*,$(CC))
 $(call programs_in,unit,tests/unit,$(UNIT),test_*,$(CC),$(ASAN))
-$(call programs_in,threads,tests/unit,$(THREADS),test_*,$(CC),$(TSAN))
+$(call programs_in,threads,tests/unit,$(THREADS),test_*,$(CC),$(TSAN) -Wno-tsan)
 $(call programs_in,bpf-tests,tests/bpf,$(BPF_TESTS),test_*,$(CC))
 $(call programs_in,fuzz,tests/fuzz,$(FUZZERS),fuzz_*,$(CLANG),$(FUZZ))
 $(call programs_in,bench,tests/bench,$(BENCHES),bench_*,$(CC))
@@ -242,8 +243,15 @@ build/tests/jt-sources: TEST_LIBS += -lpcap
 build/tests/jt-traffic build/tests/jt-lives: build/lib/libjitney.a
 
 # The controller from the inside.
-build/tests/test_slices build/tests/test_enemy: $(filter-out %/main.o,$(JITNEYD_C:%.c=build/asan/obj/%.o)) \
+build/tests/test_slices build/tests/test_enemy build/tests/test_calls build/tests/test_calls_order \
+build/tests/test_shares: \
+	$(filter-out %/main.o,$(JITNEYD_C:%.c=build/asan/obj/%.o)) \
 	build/asan/obj/common.a
+
+build/tests/test_shares: TEST_LIBS += -Wl,--wrap=clock_gettime
+
+build/tests/test_domain build/tests/test_hostile: \
+	$(addprefix build/asan/obj/user/controller/,shares.o admit.o)
 
 build/tests/test_index: build/asan/obj/user/controller/index.o
 
@@ -254,9 +262,13 @@ build/tests/count_controller: $(filter-out %/main.o,$(JITNEYD_C:%.c=build/obj/%.
 
 # The library from the inside.
 build/tests/test_slice build/tests/test_template: $(LIBJITNEY_C:%.c=build/asan/obj/%.o)
+build/tests/test_threads_calls: $(filter-out %/main.o,$(JITNEYD_C:%.c=build/tsan/obj/%.o)) \
+	build/tsan/obj/common.a
 build/tests/test_threads_slice: $(LIBJITNEY_C:%.c=build/tsan/obj/%.o)
 build/tests/bench_send build/tests/count_guest: $(LIBJITNEY_C:%.c=build/obj/%.o)
 build/tests/bench_path: build/lib/libjitney.a
+build/tests/bench_calls: build/lib/libjitney.a $(filter-out %/main.o,$(JITNEYD_C:%.c=build/obj/%.o)) \
+	build/obj/common.a
 
 # DPDK's flags choose a processor, and include a header everywhere: nobody else's affair.
 build/obj-bench/bench_dpdk.o: PKG_CFLAGS = $(DPDK_CFLAGS)

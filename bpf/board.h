@@ -7,7 +7,7 @@
 #define JITNEY_BOARD_H
 
 #include "env_bpf.h"
-#include "count.h"
+#include "share.h"
 #include <jitney/organize.h>
 
 #define JT_SAMPLE 64 /* one write in so many is timed */
@@ -23,6 +23,7 @@ struct jt_vif {
 	struct jt_guest *guest;
 	__u64 now;     /* coarse: a few ms old */
 	__u32 ifindex; /* in: the vif; out, for JT_SWITCH: where to */
+	__u32 payer;   /* enum jt_share_payer, if the guest is limited; else 0 */
 	bool tagged;
 	bool segmented; /* several datagrams in one packet */
 	__u16 vlan;
@@ -112,18 +113,27 @@ JT_INLINE void jt_count_aboard(struct jt_guest *guest, __u64 start, __u32 messag
 	jt_count(&guest->bytes, bytes);
 }
 
-#define JT_OPENED 0x100 /* with a reason: an extent was opened */
+/* With a reason: */
+#define JT_OPENED 0x100	   /* an extent was opened */
+#define JT_TEMPLATED 0x200 /* its template went aboard with it */
+#define JT_REASON_OF(result) ((result)&0xff)
+
+JT_ASSERT(JT_REASON_COUNT <= 0x100, "a reason leaves room for flags");
 
 JT_INLINE int jt_board(struct jt_page *page, struct jt_parsed *parsed, struct jt_flow *flow,
 		       struct jt_peer *peer, __u32 id)
 {
 	struct jt_message m = { .parsed = parsed, .flow = flow, .peer = peer, .peer_id = id };
 	int opened = 0, reason;
+	__u64 hint;
 
 	page->control = jt_control();
 	if (!page->control || !parsed || !flow || !peer)
 		return JT_REASON_STALE;
+	hint = JT_READ(flow->hint);
 	reason = jt_organize(page, &m, &opened);
+	if (JT_READ(flow->hint) != hint)
+		reason |= JT_TEMPLATED;
 	return opened ? reason | JT_OPENED : reason;
 }
 
@@ -147,6 +157,18 @@ __attribute__((noinline)) int jt_board_tcx(struct __sk_buff *ctx, struct jt_pars
 	return jt_board(&page, parsed, flow, peer, id);
 }
 
+/* Charge what a message that went aboard costs on the uplink. */
+JT_INLINE void jt_pay_aboard(const struct jt_vif *v, const struct jt_message *m, int result)
+{
+	__u64 cost = JT_RECORD_HEAD + JT_ALIGN4(m->parsed->length);
+
+	if (result & JT_TEMPLATED)
+		cost += JT_RECORD_HEAD + m->parsed->template_size;
+	if (result & JT_OPENED)
+		cost += m->peer->head - JT_FRAME_START;
+	jt_share_pay(m->parsed->key.guest, v->payer, cost, 1);
+}
+
 JT_INLINE int jt_take_aboard(struct jt_vif *v, struct jt_message *m, struct jt_parsed *parsed)
 {
 	__u64 length = parsed->length, start = jt_sample_start(v->guest, 1);
@@ -156,10 +178,12 @@ JT_INLINE int jt_take_aboard(struct jt_vif *v, struct jt_message *m, struct jt_p
 		reason = jt_board_tcx(v->page.ctx, parsed, m->flow, m->peer, m->peer_id);
 	else
 		reason = jt_board_xdp(v->page.ctx, parsed, m->flow, m->peer, m->peer_id);
-	if (reason & ~JT_OPENED) {
-		jt_count_reason(v->guest->reasons, reason & ~JT_OPENED);
-		return (reason & ~JT_OPENED) == JT_REASON_COPY_FAILED ? JT_DROP : JT_PASS;
+	if (JT_REASON_OF(reason)) {
+		jt_count_reason(v->guest->reasons, JT_REASON_OF(reason));
+		return JT_REASON_OF(reason) == JT_REASON_COPY_FAILED ? JT_DROP : JT_PASS;
 	}
+	if (v->payer)
+		jt_pay_aboard(v, m, reason);
 	jt_count_aboard(v->guest, start, 1, length);
 	JT_WRITE(m->flow->messages, JT_READ(m->flow->messages) + 1);
 	JT_WRITE(m->flow->aboard_ns, v->now);

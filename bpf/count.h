@@ -23,12 +23,12 @@ JT_INLINE void jt_count_reason(__u64 *reasons, __u64 reason)
 	jt_count_reasons(reasons, reason, 1);
 }
 
-JT_INLINE void jt_tell(__u32 kind, __u32 id, __u64 now)
+/* Return: 0, or negative: no room. A full ring has woken the controller already. */
+JT_INLINE long jt_tell(__u32 kind, __u32 id, __u64 now)
 {
 	struct jt_event event = { .kind = kind, .id = id, .time_ns = now };
 
-	/* A full ring has woken the controller already. */
-	bpf_ringbuf_output(&events, &event, sizeof(event), BPF_RB_FORCE_WAKEUP);
+	return bpf_ringbuf_output(&events, &event, sizeof(event), BPF_RB_FORCE_WAKEUP);
 }
 
 JT_INLINE struct jt_control *jt_control(void)

@@ -28,6 +28,8 @@ __u64 jt_block_run_any(__u64 number, __u64 pos, __u64 end, __u32 base, __u32 las
 	jt_block_run_any(number, pos, end, base, last)
 #define jt_env_template_lead(page, record, head, guest, number) \
 	jt_template_lead_any((const __u32(*)[16])(record), head, guest, number)
+/* A page whose address goes nowhere needs no memory, and clang knows whether it has an skb. */
+#define jt_env_block_page(page) NULL
 #define jt_env_block_lead(page, size, guest)                         \
 	((page)->skb ? jt_block_lead_tcx((page)->ctx, size, guest) : \
 		       jt_block_lead_xdp((page)->ctx, size, guest))
@@ -137,20 +139,37 @@ JT_INLINE int jt_frame_board(struct jt_page *page, struct jt_block *b, __u64 now
 	return opened ? reason | JT_OPENED : reason;
 }
 
+/* What a block costs on the uplink. */
+JT_INLINE __u64 jt_frame_cost(const struct jt_block *b, int result)
+{
+	struct jt_peer *peer = bpf_map_lookup_elem(&peers, &b->peer_id);
+
+	return b->size + (peer && result & JT_OPENED ? peer->head - JT_FRAME_START : 0);
+}
+
 JT_INLINE void jt_frame_work(struct jt_page *page, struct jt_guest *guest, struct jt_block *b,
 			     const struct jt_frame_header *h, __u64 room)
 {
-	int reason = jt_block_open(h, room, b);
-	__u64 start = jt_sample_start(guest, b->messages);
+	struct jt_control *c = page->control;
+	int reason = jt_block_open(h, room, b), payer = jt_share_nobody(c);
+	__u64 start = jt_sample_start(guest, b->messages), now = jt_clock(c);
 
+	if (!reason && JT_READ(guest->flags) & JT_GUEST_LIMITED) {
+		payer = jt_share_admit(b->guest, now, b->messages);
+		if (!payer)
+			reason = JT_REASON_OVER_RATE;
+	}
 	if (!reason)
-		reason = jt_frame_board(page, b, jt_clock(page->control));
-	if (reason & ~JT_OPENED)
-		jt_count_reasons(guest->reasons, jt_frame_reason(reason & ~JT_OPENED), b->messages);
+		reason = jt_frame_board(page, b, now);
+	if (JT_REASON_OF(reason))
+		jt_count_reasons(guest->reasons, jt_frame_reason(JT_REASON_OF(reason)),
+				 b->messages);
 	else
 		jt_count_aboard(guest, start, b->messages, b->payload);
+	if (payer && !JT_REASON_OF(reason))
+		jt_share_pay(b->guest, payer, jt_frame_cost(b, reason), b->messages);
 	if (reason & JT_OPENED || !reason)
-		jt_wake(page->control, b->guest, reason & JT_OPENED);
+		jt_wake(c, b->guest, reason & JT_OPENED);
 }
 
 /* Is it Jitney's? The question for all packets: it must not cost anything. */

@@ -9,6 +9,7 @@
 #define JITNEY_MAPS_H
 
 #include <jitney/abi.h>
+#include <jitney/bucket.h>
 
 #define JT_EXTENTS_DEFAULT (JT_PAGE_SIZE_DEFAULT / JT_EXTENT_SIZE_DEFAULT)
 /* Entries of `page` behind the banks: room for 1,024 received frames. */
@@ -52,6 +53,15 @@ struct {
 	__type(key, __u32);
 	__type(value, struct jt_guest);
 } guests __attribute__((weak)) SEC(".maps");
+
+/* What each guest may send; by the ids of the guests. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, JT_GUESTS_MAX);
+	__type(key, __u32);
+	__type(value, struct jt_share);
+} shares __attribute__((weak)) SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

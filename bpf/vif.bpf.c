@@ -76,6 +76,26 @@ JT_INLINE int jt_to_peer(struct jt_vif *v, struct jt_message *m, struct jt_parse
 	return jt_take_aboard(v, m, parsed);
 }
 
+/* What a guest sends to those behind a peer, whichever way it goes, is its share's. */
+JT_INLINE int jt_share_take(struct jt_vif *v, struct jt_message *m, struct jt_parsed *parsed)
+{
+	__u32 id = parsed->key.guest;
+	int verdict;
+
+	v->payer = jt_share_nobody(v->page.control);
+	if (JT_READ(v->guest->flags) & JT_GUEST_LIMITED) {
+		v->payer = jt_share_admit(id, v->now, 1);
+		if (!v->payer) {
+			jt_count_reason(v->guest->reasons, JT_REASON_OVER_RATE);
+			return JT_DROP;
+		}
+	}
+	verdict = jt_to_peer(v, m, parsed);
+	if (v->payer && verdict == JT_PASS)
+		jt_share_pay(id, v->payer, v->total, 1);
+	return verdict;
+}
+
 JT_INLINE int jt_to_guest(struct jt_vif *v, __u32 id)
 {
 	struct jt_guest *guest = bpf_map_lookup_elem(&guests, &id);
@@ -145,7 +165,7 @@ JT_INLINE int jt_vif_work(struct jt_vif *v)
 	}
 	m.peer_id = JT_ROUTE_ID(route);
 	if (JT_ROUTE_KIND(route) == JT_PLACE_PEER)
-		return jt_to_peer(v, &m, &parsed);
+		return jt_share_take(v, &m, &parsed);
 	if (JT_ROUTE_KIND(route) == JT_PLACE_GUEST && !v->segmented &&
 	    parsed.length <= v->page.control->small)
 		return jt_to_guest(v, m.peer_id);

@@ -15,7 +15,7 @@
 #include "reason.h"
 
 #define JT_MAGIC 0x4a49544eU /* "JITN" */
-#define JT_ABI_VERSION 1
+#define JT_ABI_VERSION 2
 
 #define JT_NAME_SIZE 16 /* with its NUL, as IFNAMSIZ */
 #define JT_GUESTS_MAX 1024
@@ -268,6 +268,7 @@ struct jt_guest {
 #define JT_GUEST_SWITCH 0x1 /* messages may be redirected to its vif */
 #define JT_GUEST_STRICT 0x2 /* only configured addresses; others are spoofed */
 #define JT_GUEST_HELPER 0x4 /* takes frames that are for it alone by itself */
+#define JT_GUEST_LIMITED 0x8 /* its share is to be looked at: see <jitney/bucket.h> */
 
 /* A peer's slot: entry `id` of the map `peers`. */
 struct jt_peer {
@@ -377,6 +378,7 @@ enum jt_event_kind {
 	JT_EVENT_FULL = 2,    /* the threshold was reached */
 	JT_EVENT_PROBE = 3,   /* a message for a peer that is not known to live */
 	JT_EVENT_LEARNED = 4, /* a guest's address was seen for the first time */
+	JT_EVENT_BORROW = 5,  /* a guest wants more of what others leave */
 };
 
 /*

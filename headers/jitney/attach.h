@@ -15,10 +15,10 @@
 #ifndef JITNEY_ATTACH_H
 #define JITNEY_ATTACH_H
 
-#include "abi.h"
+#include "call.h"
 
 #define JT_ATTACH_MAGIC 0x4854414aU /* "JATH" in memory of little-endian machines */
-#define JT_ATTACH_VERSION 1
+#define JT_ATTACH_VERSION 2
 #define JT_ATTACH_TEXT 104
 /*
  * JT_FD_SOCKET: entries of each of its rings, and chunks of its UMEM: first those to
@@ -31,10 +31,8 @@
 enum jt_attach_op {
 	JT_ATTACH_HELLO = 1,   /* attach */
 	JT_ATTACH_ROUTE = 2,   /* where does this destination lead? */
-	JT_ATTACH_CLAIM = 3,   /* messages for this port come to me */
-	JT_ATTACH_RELEASE = 4, /* no more */
-	JT_ATTACH_FLUSH = 5,   /* let what is aboard leave now */
-	JT_ATTACH_BARRIER = 6, /* answered when all that was in the slice is aboard */
+	JT_ATTACH_CALL = 3,    /* a request that can't wait (call.h), behind all that are queued */
+	JT_ATTACH_BARRIER = 4, /* answered when all that was in the slice is aboard */
 };
 
 /* How messages of this helper get into the page. */
@@ -88,10 +86,6 @@ struct jt_attach_route {
 	__u32 generation; /* as in the notice: ask again when it is another */
 };
 
-struct jt_attach_port {
-	__u16 port; /* be */
-};
-
 struct jt_attach_message {
 	__u32 magic;   /* JT_ATTACH_MAGIC */
 	__u16 version; /* JT_ATTACH_VERSION */
@@ -101,12 +95,14 @@ struct jt_attach_message {
 	union {
 		struct jt_attach_hello hello;
 		struct jt_attach_route route;
-		struct jt_attach_port port;
+		struct jt_request request; /* question CALL */
+		struct jt_result result;   /* answer CALL, if `error' is 0 */
 		char text[JT_ATTACH_TEXT]; /* answer with an error: a sentence, or empty */
 	} u;
 };
 
 JT_ASSERT(sizeof(struct jt_attach_hello) <= JT_ATTACH_TEXT, "protocol");
+JT_ASSERT(sizeof(struct jt_request) <= JT_ATTACH_TEXT, "protocol");
 JT_ASSERT(sizeof(struct jt_attach_message) == 16 + JT_ATTACH_TEXT, "protocol");
 
 #endif

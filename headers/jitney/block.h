@@ -75,6 +75,10 @@ JT_INLINE int jt_block_open(const struct jt_frame_header *h, __u64 room, struct 
 #ifndef jt_env_template_lead
 #define jt_env_template_lead jt_template_lead
 #endif
+/* And it may not need the page in the steps of the walk. */
+#ifndef jt_env_block_page
+#define jt_env_block_page(page) (page)
+#endif
 
 /* Check a template record in the page. Return: its head, with its number there, or 0. */
 JT_INLINE __u32 jt_block_template(struct jt_block *b, const __u32 *record, __u32 head)
@@ -203,7 +207,7 @@ JT_NOINLINE long jt_block_step(__u32 index, void *block)
 /* Check the records of a block, and number them anew. Return: JT_ABOARD or a reason. */
 JT_INLINE int jt_block_walk(struct jt_page *page, struct jt_block *b)
 {
-	b->page = page;
+	b->page = jt_env_block_page(page);
 	b->pos = b->start;
 	b->last = b->seen = b->base;
 	b->reason = JT_REASON_FRAME_COUNTS;

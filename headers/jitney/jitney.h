@@ -98,6 +98,11 @@ struct jitney_statistics {
 	uint64_t attached;	 /* times that this handle was attached */
 	enum jitney_call call;	 /* in use now */
 	enum jitney_receive receive;
+	/* jitney_control(), and what the library called for by itself. */
+	uint64_t calls_deferred;  /* that were queued, without a system call */
+	uint64_t calls_immediate; /* that went at once */
+	uint64_t calls_failed;	  /* of both */
+	uint64_t calls_lost;	  /* queued for a controller that was gone before it answered */
 };
 
 /*
@@ -167,6 +172,43 @@ int jitney_send_many(struct jitney_flow *flow, const struct iovec *messages, uns
 
 /* Let what was sent leave now, instead of at the cycle's end. Return: 0 or negative errno. */
 int jitney_flush(struct jitney *j);
+
+/* What a program can call for: with jitney_control(). */
+enum jitney_routine {
+	JITNEY_REPORT = 4,    /* two arguments: ns between two messages that it will send, and of
+				 one write, if known, or 0: for the cycle's length, until it
+				 was measured */
+	JITNEY_FLUSH = 5,     /* as jitney_flush() */
+	JITNEY_GIVE_BACK = 6, /* one argument: a position of the receive ring (libjitney does
+				 without it) */
+	JITNEY_COUNTERS = 7,  /* values: messages that were sent, refused, received, lost; calls;
+				 results lost; bytes in the send ring */
+	JITNEY_CYCLE = 8,     /* values, ns: the running cycle's length or 0, the next one's, and
+				 how long a message may wait */
+};
+
+#define JITNEY_VALUES 7
+
+/*
+ * jitney_control() - Call for something
+ * @arguments:	as many as the routine takes; NULL if none
+ * @values:	room for JITNEY_VALUES; NULL: nobody waits for them
+ *
+ * Without @values the call may be queued: that takes some ns and no system call, and
+ * it is executed before any message that is sent after it, at the latest when the
+ * cycle ends; while no cycle runs, and the call is not JITNEY_FLUSH, when the
+ * controller next wakes. What is to be told goes at once, behind what is queued.
+ *
+ * Return: 0; -ENOTCONN: there is no controller now; -EPIPE, -ECONNRESET: it has just
+ * gone; -EAGAIN: what is queued has to wait, and the handle is JITNEY_NONBLOCK, or
+ * it takes too long; -EINVAL, -ERANGE: wrong arguments. Of a queued call that failed,
+ * or that a controller took along, only the statistics tell.
+ */
+int jitney_control(struct jitney *j, enum jitney_routine routine, const uint64_t *arguments,
+		   uint64_t *values);
+
+/* Name of a routine, such as "flush". */
+const char *jitney_routine_name(enum jitney_routine routine);
 
 /*
  * jitney_receive() - Receive messages, without a copy

@@ -76,7 +76,8 @@
 	X(DOMAIN_BAD, domain_bad, drop, tx, "nonsense in the page of a trust domain")            \
 	X(FRAME_ASTRAY, frame_astray, drop, uplink,                                              \
 	  "a frame that came to a helper past its controller")                                   \
-	X(SLICE_LEFT, slice_left, drop, tx, "a helper that is gone had left it behind a full page")
+	X(SLICE_LEFT, slice_left, drop, tx, "a helper that is gone had left it behind a full page") \
+	X(OVER_RATE, over_rate, drop, vif, "more than the guest's rate, and nothing left to borrow")
 
 enum jt_reason {
 	JT_ABOARD = 0, /* not a reason: the message is in the page */

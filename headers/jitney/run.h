@@ -56,20 +56,20 @@ JT_INLINE __u32 jt_run_write(struct jt_page *page, const struct jt_run_message *
  * jt_organize_run() - Put the first messages of a run into the page
  * @page:	this thread's view; its packet holds the payloads
  * @m:		the flow's template, hint and peer; length, payload and check are the run's
+ * @opened:	set to 1 if an extent was opened for it
  *
  * Return: how many went aboard; 0: jt_organize() knows what to do with the first.
  */
 JT_INLINE __u32 jt_organize_run(struct jt_page *page, const struct jt_message *m,
-				const struct jt_run_message *run, __u32 count)
+				const struct jt_run_message *run, __u32 count, int *opened)
 {
 	const struct jt_parsed *p = m->parsed;
 	__u64 epoch, number, before, hint = JT_READ(m->flow->hint);
 	__u32 n, number_of = 0, size = 0, template_size, offset, head, first;
 	struct jt_extent *x;
 	__u8 *frame;
-	int opened;
 
-	if (jt_organize_open(page, m->peer, m->peer_id, ~0ULL, &epoch, &number, &opened))
+	if (jt_organize_open(page, m->peer, m->peer_id, ~0ULL, &epoch, &number, opened))
 		return 0;
 	x = jt_page_extent(page, number);
 	frame = jt_page_frame(page, number);

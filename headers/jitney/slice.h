@@ -5,7 +5,7 @@
  * A slice is memory that one helper of a guest and the controller map, and no
  * one else: a memfd sealed against shrinking and growing. Behind its header lie
  * two rings of bytes: `send` from the helper to the controller, `receive` the
- * other way.
+ * other way. In the header lie two more, of calls and their results: call.h.
  *
  *  1. Positions count bytes since the start and never wrap; the byte of position
  *     p is at p modulo the ring's size, a power of two.
@@ -25,13 +25,15 @@
 #ifndef JITNEY_SLICE_H
 #define JITNEY_SLICE_H
 
-#include "abi.h"
+#include "call.h"
 
 #define JT_SLICE_MAGIC 0x4a54534cU  /* "JTSL" */
 #define JT_NOTICE_MAGIC 0x4a544e54U /* "JTNT" */
-#define JT_SLICE_VERSION 1
+#define JT_SLICE_VERSION 2
 
-#define JT_SLICE_HEADER 4096U
+#define JT_SLICE_REQUESTS 4096U /* struct jt_request_slot [JT_REQUESTS] */
+#define JT_SLICE_RESULTS 12288U /* struct jt_result [JT_REQUESTS] */
+#define JT_SLICE_HEADER 16384U
 #define JT_SLICE_RING_MIN 16384U
 #define JT_SLICE_RING_MAX (16U * 1024 * 1024)
 #define JT_SLICE_ALIGN 8U
@@ -65,7 +67,7 @@ struct jt_slice_arrival {
 	__u8 dest[16];
 };
 
-/* The first JT_SLICE_HEADER bytes. A line for each group that one side writes. */
+/* What a slice begins with. A line for each group that one side writes. */
 struct jt_slice {
 	/* Constant: controller. */
 	__u32 magic;
@@ -84,13 +86,16 @@ struct jt_slice {
 	__u64 writing;	    /* `map': odd while between reserve and commit */
 	__u64 mapped;	    /* `map': messages that it put aboard itself, and */
 	__u64 mapped_bytes; /* their payload */
-	__u64 unused_helper;
+	__u64 call_head;    /* requests queued: see call.h, also of the other `call' words */
 
 	/* Controller. */
 	__u64 send_tail;
 	__u64 sent;    /* messages taken aboard out of it */
 	__u64 refused; /* messages that were not, by reason in the guest's slot */
-	__u64 unused_controller[5];
+	__u64 call_tail;
+	__u64 result_head;
+	__u64 results_lost; /* that found their ring full */
+	__u64 unused_controller[2];
 
 	/* Controller. */
 	__u64 receive_head;
@@ -102,7 +107,10 @@ struct jt_slice {
 	__u64 receive_tail;
 	__u32 receive_waiting; /* any: 1: wake through JT_FD_RECEIVE when something comes */
 	__u32 send_waiting;    /* any: 1: wake through JT_FD_CYCLE when there is room again */
-	__u64 unused_tail[6];
+	__u64 result_tail;
+	__u64 asked;	/* requests over the connection, and */
+	__u64 asked_ns; /* what those took */
+	__u64 unused_tail[3];
 };
 
 /*
@@ -128,8 +136,11 @@ struct jt_notice {
 
 JT_ASSERT(sizeof(struct jt_slice_record) == 8, "shared memory");
 JT_ASSERT(sizeof(struct jt_slice_arrival) == 48, "shared memory");
-JT_ASSERT(sizeof(struct jt_slice) == 5 * 64 && sizeof(struct jt_slice) <= JT_SLICE_HEADER,
+JT_ASSERT(sizeof(struct jt_slice) == 5 * 64 && sizeof(struct jt_slice) <= JT_SLICE_REQUESTS,
 	  "a line for each group");
+JT_ASSERT(JT_SLICE_REQUESTS + JT_REQUESTS * sizeof(struct jt_request_slot) == JT_SLICE_RESULTS &&
+		  JT_SLICE_RESULTS + JT_REQUESTS * sizeof(struct jt_result) == JT_SLICE_HEADER,
+	  "one behind the other");
 JT_ASSERT(offsetof(struct jt_slice, send_head) == 64, "shared memory");
 JT_ASSERT(offsetof(struct jt_slice, receive_tail) == 256, "shared memory");
 
@@ -145,6 +156,19 @@ JT_INLINE __u64 jt_slice_span(__u32 length)
 JT_INLINE __u64 jt_arrival_span(__u32 length)
 {
 	return sizeof(struct jt_slice_arrival) + JT_SLICE_PAD(length);
+}
+
+/* The request, and the result, of a position. @slice: its memory */
+JT_INLINE struct jt_request_slot *jt_slice_request(void *slice, __u64 position)
+{
+	return (struct jt_request_slot *)((__u8 *)slice + JT_SLICE_REQUESTS) +
+	       (position & (JT_REQUESTS - 1));
+}
+
+JT_INLINE struct jt_result *jt_slice_result(void *slice, __u64 position)
+{
+	return (struct jt_result *)((__u8 *)slice + JT_SLICE_RESULTS) +
+	       (position & (JT_REQUESTS - 1));
 }
 
 /* Where the rings lie in a slice, and how much memory it takes without its UMEM. */

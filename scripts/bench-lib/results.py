@@ -61,6 +61,14 @@ def part_tables(organizer, transmit):
     return f"\n{lay_out(rows)}\n\n{lay_out(more)}\n"
 
 
+def call_table(calls):
+    return "\n" + lay_out([["a helper's call", "ns", ""],
+                           ["deferred: its caller", number(calls["deferred_ns"]), ""],
+                           ["deferred: the controller", number(calls["executed_ns"]), ""],
+                           ["immediate: its caller", number(calls["immediate_ns"]),
+                            f"{number(calls['ratio'])} times as much"]]) + "\n"
+
+
 class Found:
     """Looks results up; None where that was not measured."""
 

@@ -29,6 +29,12 @@ sources_are_own() {
 	grep -q "^$(lab_mac a1) $(lab_ipv4 a1) " "$work/sources" || fail "nothing of the enemy's own went out"
 }
 
+# calls_of GUEST: how many the controller of a executed
+calls_of() {
+	"$bin/jitney" --json --socket "$work/a.sock" guests --calls |
+		jq "[.calls[] | select(.name == \"$1\") | .routines[].deferred] | add // 0"
+}
+
 # enemy_beside RATE SECONDS: a helper in a2 sends to b2 meanwhile. Its addresses are configured:
 # what a guest teaches first is its own otherwise.
 enemy_beside() {
@@ -51,6 +57,7 @@ enemy_beside() {
 	unwatch wire
 	sources_are_own
 	between "forged ones refused" "$(dropped a spoofed_ip)" 100 100000000
+	between "calls executed" "$(calls_of a1)" 100 100000000
 	between "times cut off" "$(dropped a slice_bad)" 1 100000000
 	stop a || fail "$(<"$work/a.err")"
 	stop b || fail "$(<"$work/b.err")"

@@ -500,7 +500,7 @@ adopted() {
 
 still_there() {
 	local map
-	for map in page extents control guests peers vifs slots addresses flows crowded events frames xsks \
+	for map in page extents control guests peers vifs slots addresses flows crowded events frames xsks claims shares \
 		jitney_vif jitney_vif_tcx jitney_uplink jitney_uplink_tcx; do
 		[[ -e $pins/a/$map && -e $pins/b/$map ]] || fail "$map is not pinned any more"
 	done

@@ -26,8 +26,8 @@ static void *drain(void *arg)
 		while (ring_next(h, &r, &body) == 1)
 			;
 		ring_give_back(h);
-		if (JT_READ(h->j->share.slice->send_waiting) &&
-		    jt_cas(&h->j->share.slice->send_waiting, 1, 0) == 1)
+		if (JT_READ(h->j->view.slice->send_waiting) &&
+		    jt_cas(&h->j->view.slice->send_waiting, 1, 0) == 1)
 			eventfd_write(h->j->fds[JT_FD_CYCLE], 1);
 	}
 	return NULL;

@@ -83,6 +83,7 @@ void harness_open(struct harness *h, const char *path)
 	h->control = map_memory(h->object, "control", ALIGN8(sizeof(struct jt_control)));
 	h->extents = map_memory(h->object, "extents", sizeof(struct jt_extent));
 	h->guests = map_memory(h->object, "guests", ALIGN8(sizeof(struct jt_guest)));
+	h->shares = map_memory(h->object, "shares", sizeof(struct jt_share));
 	h->peers = map_memory(h->object, "peers", ALIGN8(sizeof(struct jt_peer)));
 	h->flows = map_memory(h->object, "flows", sizeof(struct jt_flow_slot));
 	h->page = map_memory(h->object, "page", jt_bank_stride(&g));
@@ -138,6 +139,7 @@ static void guest_init(struct harness *h, __u32 id, __u32 ifindex)
 	struct jt_guest *guest = &h->guests[id];
 
 	memset(guest, 0, sizeof(*guest));
+	memset(&h->shares[id], 0, sizeof(h->shares[id]));
 	guest->ifindex = ifindex;
 	CHECK(!bpf_map_update_elem(h->vifs, &ifindex, &id, BPF_ANY));
 	slot_set(h, ifindex, id + 1);

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <jitney/bucket.h>
 #include <jitney/flow.h>
 #include "../common/fixture.h"
 #include "../common/frame.h"
@@ -30,6 +31,7 @@ struct harness {
 	struct jt_control *control;
 	struct jt_extent *extents;
 	struct jt_guest *guests;
+	struct jt_share *shares;
 	struct jt_peer *peers;
 	struct jt_flow_slot *flows;
 	__u8 *page;

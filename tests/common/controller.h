@@ -80,6 +80,18 @@ void jt_slices_wake(struct jt_controller *controller)
 	(void)controller;
 }
 
+uint32_t jt_netdev_speed(const char *name)
+{
+	(void)name;
+	return 0;
+}
+
+bool jt_calls_flush(struct jt_controller *controller)
+{
+	(void)controller;
+	return false;
+}
+
 bool jt_peers_tick(struct jt_controller *controller, uint64_t now)
 {
 	(void)controller, (void)now;
@@ -207,6 +219,7 @@ static TEST_UNUSED void datapath_make(struct jt_datapath *d)
 	d->page.control = test_alloc(sizeof(struct jt_control));
 	d->peers = test_alloc(sizeof(struct jt_peer) * JT_PEERS_MAX);
 	d->guests = test_alloc(sizeof(struct jt_guest) * JT_GUESTS_MAX);
+	d->shares = test_alloc(sizeof(struct jt_share) * JT_GUESTS_MAX);
 	control_init(d->page.control, g, 1);
 	d->page.control->threshold = EXTENTS - 1;
 }
@@ -235,7 +248,7 @@ static TEST_UNUSED int begin_test(void **state)
 	c = test_alloc(sizeof(*c));
 	c->board.notice = test_alloc(JT_NOTICE_SIZE);
 	c->options = &options;
-	c->capture.watch.fd = c->timer_watch.fd = -1;
+	c->capture.watch.fd = c->timer_watch.fd = c->shares_watch.fd = -1;
 	c->uplink.up = true;
 	c->xsk.count = 1; /* never looked into */
 	c->guest_limit = 5;
@@ -266,6 +279,7 @@ static TEST_UNUSED int end_test(void **state)
 	free(c->datapath.page.control);
 	free(c->datapath.peers);
 	free(c->datapath.guests);
+	free(c->datapath.shares);
 	free(c->board.notice);
 	free(c);
 	for (i = 0; i < options.trust_count; i++)

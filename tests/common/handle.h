@@ -32,13 +32,13 @@ static TEST_UNUSED void slice_give(struct jitney *j, uint32_t send_size, uint32_
 	memset(slice, 0, size);
 	slice->send_size = send_size;
 	slice->receive_size = receive_size;
-	j->share =
-		(struct jt_share){ .slice = slice,
-				   .size = size,
-				   .send = (uint8_t *)slice + jt_slice_send_offset(),
-				   .receive = (uint8_t *)slice + jt_slice_receive_offset(send_size),
-				   .send_size = send_size,
-				   .receive_size = receive_size };
+	j->view =
+		(struct jt_view){ .slice = slice,
+				  .size = size,
+				  .send = (uint8_t *)slice + jt_slice_send_offset(),
+				  .receive = (uint8_t *)slice + jt_slice_receive_offset(send_size),
+				  .send_size = send_size,
+				  .receive_size = receive_size };
 }
 
 static TEST_UNUSED void notice_give(struct handle *h)
@@ -99,11 +99,11 @@ static TEST_UNUSED void handle_open(struct handle *h, uint32_t send_size, uint32
 
 static TEST_UNUSED void handle_close(struct handle *h)
 {
-	h->j->share.slice->send_tail = h->j->head; /* nothing is left over */
+	h->j->view.slice->send_tail = h->j->head; /* nothing is left over */
 	jt_call_slice.close(h->j);
-	free(h->j->share.slice);
+	free(h->j->view.slice);
 	free(h->notice);
-	memset(&h->j->share, 0, sizeof(h->j->share));
+	memset(&h->j->view, 0, sizeof(h->j->view));
 	jt_attach_close(h->j);
 	close(h->controller);
 	h->j->call = &jt_call_stack;
@@ -119,7 +119,7 @@ static TEST_UNUSED void handle_close(struct handle *h)
 static TEST_UNUSED int ring_next(struct handle *h, struct jt_slice_record *out,
 				 const uint8_t **body)
 {
-	struct jt_share *s = &h->j->share;
+	struct jt_view *s = &h->j->view;
 	uint64_t head = JT_READ(s->slice->send_head), at, span;
 
 	while (h->tail != head) {
@@ -144,7 +144,7 @@ static TEST_UNUSED int ring_next(struct handle *h, struct jt_slice_record *out,
 /* What was taken is the helper's again. */
 static TEST_UNUSED void ring_give_back(struct handle *h)
 {
-	JT_WRITE(h->j->share.slice->send_tail, h->tail);
+	JT_WRITE(h->j->view.slice->send_tail, h->tail);
 }
 
 #endif

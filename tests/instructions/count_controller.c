@@ -56,13 +56,14 @@ static void organize_run(void)
 	struct jt_parsed parsed;
 	struct jt_message m = message_good(&parsed, &flow);
 	unsigned int f, i;
+	int opened;
 
 	for (i = 0; i < MESSAGES; i++)
 		run[i] = (struct jt_run_message){ 0, SIZE, 1 };
 	c.datapath.page.packet = payload;
 	for (f = 0; f < FRAMES; f++) {
 		counting();
-		jt_organize_run(&c.datapath.page, &m, run, MESSAGES);
+		jt_organize_run(&c.datapath.page, &m, run, MESSAGES, &opened);
 		CALLGRIND_TOGGLE_COLLECT;
 		leave();
 	}
@@ -224,10 +225,23 @@ static void arrive(void)
 	jt_slices_flush(&c);
 }
 
+static void calls(void)
+{
+	struct jt_request r = { .routine = JT_ROUTINE_report, .u.arguments = { 100000, 100 } };
+	unsigned int i;
+
+	for (i = 0; i < JT_REQUESTS; i++)
+		jt_slice_request(helper.slice.memory, i)->request = r;
+	JT_WRITE(helper.slice.header->call_head, JT_REQUESTS);
+	counting();
+	jt_slice_collect(&c, &helper);
+	counted("a call, 64 at a time", JT_REQUESTS);
+}
+
 int main(void)
 {
-	static void (*const parts[])(void) = { organize, organize_run, collect, swap,  cycle,
-					       walk,	 rebuild,      deliver, arrive };
+	static void (*const parts[])(void) = { organize, organize_run, collect, swap,	cycle,
+					       walk,	 rebuild,      deliver, arrive, calls };
 	size_t i;
 
 	for (i = 0; i < JT_ARRAY_SIZE(parts); i++) {

@@ -48,20 +48,35 @@ static void receive(void)
 {
 	struct jt_slice_arrival a = { .kind = JT_SLICE_MESSAGE, .length = SIZE, .family = 4 };
 	struct jitney_message out[MANY];
-	struct jt_share *s;
+	struct jt_view *s;
 	struct handle h;
 	unsigned int n;
 	uint64_t head;
 
 	handle_open(&h, JT_SLICE_RING_MIN, JITNEY_NONBLOCK);
-	s = &h.j->share;
+	s = &h.j->view;
 	for (head = 0; head < MESSAGES * jt_arrival_span(SIZE); head += jt_arrival_span(SIZE))
 		memcpy(s->receive + head, &a, sizeof(a));
 	JT_WRITE(s->slice->receive_head, head);
 	counting();
-	n = jt_share_receive(h.j, s, head, out, MANY);
+	n = jt_view_receive(h.j, s, head, out, MANY);
 	counted("a message out of a slice", n);
-	jt_share_release(s);
+	jt_view_release(s);
+	handle_close(&h);
+}
+
+/* Without the results, which are looked at once a queue. */
+static void call(void)
+{
+	static const uint64_t arguments[] = { 100000, 100 };
+	struct handle h;
+	unsigned int i;
+
+	handle_open(&h, JT_SLICE_RING_MIN, 0);
+	counting();
+	for (i = 0; i < JT_REQUESTS; i++)
+		jitney_control(h.j, JITNEY_REPORT, arguments, NULL);
+	counted("jitney_control(), deferred", JT_REQUESTS);
 	handle_close(&h);
 }
 
@@ -70,5 +85,6 @@ int main(void)
 	send_one();
 	send_many();
 	receive();
+	call();
 	return 0;
 }

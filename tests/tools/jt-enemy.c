@@ -3,7 +3,7 @@
  * A helper that is an enemy: it attaches as any other, and then writes into its
  * slice what it likes, whenever it likes, to get a message out in another guest's
  * name, to make the controller fail or to make others wait. One thread writes
- * records, sound ones and forged ones; the other changes them while they are
+ * records and calls, sound ones and forged ones; the other changes them while they are
  * read: the source of every template in turn its own and the victim's, and now
  * and then any byte of all that it can reach. When it is cut off it comes again.
  */
@@ -38,8 +38,9 @@ static struct {
 static struct attached at;
 static uint8_t *memory; /* of the slice */
 static uint64_t head;	/* of its send ring */
+static uint64_t call_head;
 static bool stop;
-static uint64_t attached, records, forged;
+static uint64_t attached, records, calls, forged;
 
 static uint64_t draw(uint64_t *seed)
 {
@@ -55,7 +56,7 @@ static bool come(void)
 	if (attach(&at, options.socket, "/proc/self/ns/net", RING))
 		return false;
 	memory = (uint8_t *)at.slice;
-	head = 0;
+	head = call_head = 0;
 	attached++;
 	return true;
 }
@@ -89,7 +90,7 @@ static void put(uint16_t kind, uint16_t number, const void *body, uint16_t lengt
 }
 
 /* Own, or the victim's, or one bit of anything turned. */
-static void put_template(uint64_t r)
+static struct jt_template template_draw(uint64_t r)
 {
 	struct jt_template t = { .kind = JT_TEMPLATE_UDP4, .flags = JT_TEMPLATE_DF, .ttl = 64 };
 
@@ -103,7 +104,31 @@ static void put_template(uint64_t r)
 		forged++;
 	if (r % 4096 == 1)
 		((uint8_t *)&t)[(r >> 20) % sizeof(t)] ^= (uint8_t)(1 << (r >> 30) % 8);
+	return t;
+}
+
+static void put_template(uint64_t r)
+{
+	struct jt_template t = template_draw(r);
+
 	put(JT_SLICE_TEMPLATE, (uint16_t)(r >> 40) % 8, &t, sizeof(t));
+}
+
+/* Of routines that there are and others, with arguments that can be and others; as many as it likes. */
+static void put_call(uint64_t r)
+{
+	struct jt_request q = { .routine = (uint32_t)(r >> 3) % (JT_ROUTINE_COUNT + 2),
+				.u.arguments = { (r >> 16) % 70000, (r >> 40) % 3000 } };
+
+	if (q.routine == JT_ROUTINE_template) {
+		q.u.template.number = (r >> 40) % 9;
+		q.u.template.template = template_draw(r >> 7);
+	}
+	if (call_head - JT_READ(at.slice->call_tail) >= JT_REQUESTS && r >> 54)
+		return;
+	jt_slice_request(memory, call_head)->request = q;
+	JT_WRITE(at.slice->call_head, ++call_head);
+	calls++;
 }
 
 /* Changes what lies in the ring, while the controller reads it. */
@@ -143,6 +168,8 @@ static void write_for_a_while(uint64_t *seed)
 
 	for (i = 0; i < 200 && !cut_off(); i++) {
 		r = draw(seed);
+		if (r % 4 == 1)
+			put_call(r >> 2);
 		if (r % 8 == 0)
 			put_template(r >> 3);
 		else
@@ -214,8 +241,8 @@ int main(int argc, char **argv)
 		pthread_join(thread, NULL);
 		detach();
 	}
-	printf("{\"attached\": %llu, \"records\": %llu, \"forged\": %llu}\n",
-	       (unsigned long long)attached, (unsigned long long)records,
+	printf("{\"attached\": %llu, \"records\": %llu, \"calls\": %llu, \"forged\": %llu}\n",
+	       (unsigned long long)attached, (unsigned long long)records, (unsigned long long)calls,
 	       (unsigned long long)forged);
 	return 0;
 }

@@ -54,6 +54,8 @@ static TEST_UNUSED int set_up(void **state)
 	c.datapath.page = fixture.page;
 	c.datapath.peers = test_alloc(sizeof(struct jt_peer) * JT_PEERS_MAX);
 	c.datapath.guests = test_alloc(sizeof(struct jt_guest) * JT_GUESTS_MAX);
+	c.datapath.shares = test_alloc(sizeof(struct jt_share) * JT_GUESTS_MAX);
+	c.shares_watch.fd = -1;
 	memcpy(&c.datapath.guests[GUEST].mac, own_mac, 6);
 	c.guests[GUEST].used = true;
 	peer_init(&c.datapath.peers[PEER], "b");
@@ -83,6 +85,7 @@ static TEST_UNUSED int tear_down(void **state)
 	jt_notice_close(&c.board);
 	free(c.datapath.peers);
 	free(c.datapath.guests);
+	free(c.datapath.shares);
 	fixture_free(&fixture);
 	return 0;
 }

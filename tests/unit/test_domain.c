@@ -357,6 +357,97 @@ static void test_reset_waits_for_writers(void **state)
 	member_leave(&other);
 }
 
+/* Guest @id is limited, and has tokens for about @bytes; without any it will be long. */
+static void limit(uint32_t id, uint64_t bytes)
+{
+	struct jt_share *s = &c->datapath.shares[id];
+
+	c->shares.limited += !(c->datapath.guests[id].flags & JT_GUEST_LIMITED);
+	c->shares.changed++;
+	c->datapath.guests[id].flags |= JT_GUEST_LIMITED;
+	s->byte_cost = jt_share_byte_cost(JT_SHARE_RATE_MIN);
+	s->burst = ~0ULL >> 1;
+	s->bytes_paid = (jt_env_now() + (bytes ? 0 : 1000000000000)) * JT_SHARE_NS -
+			(bytes * s->byte_cost >> JT_SHARE_FRACTION);
+}
+
+/* What nobody pays for stays in its bank, and its writers find no other; the rest leaves. */
+static void test_held(void **state)
+{
+	struct jt_transmit *t = &c->domains[0].transmit;
+	struct jt_share *s = c->datapath.shares;
+	struct member m, other;
+	uint32_t i, n = 0;
+
+	(void)state;
+	member_join(&m, 0, 0);
+	member_join(&other, 1, 3);
+	for (i = 0; i < 3; i++)
+		limit(i, 0);
+	for (i = 0; i < BANKS; i++) {
+		assert_int_equal(member_write(&m, 0, n++), JT_ABOARD);
+		jt_scheduler_flush(c);
+	}
+	while (member_write(&m, 0, n) == JT_ABOARD)
+		assert_in_range(n++, 0, 1000);
+	assert_int_equal(member_write(&other, 0, 0), JT_ABOARD);
+	main_write();
+	jt_scheduler_flush(c);
+	assert_int_equal(t->messages, 0);
+	assert_int_equal(wire.messages, 2);
+	assert_true(t->held && t->send_epoch < t->epoch);
+	assert_false(jt_transmit_waiting(c));
+	assert_int_equal(jt_transmit_timeout(c), -1);
+	assert_true(c->shares.waiting && c->shares.due_ns);
+	assert_int_equal(s[0].refused, 1);
+	/* All of it leaves as soon as one pays; and it alone does. */
+	limit(1, 10000000);
+	jt_transmit_run(c);
+	settle();
+	assert_false(t->held);
+	assert_int_equal(t->messages, n);
+	assert_int_equal(wire.messages, n + 2);
+	assert_int_equal(wire.next[0][0], n);
+	assert_int_equal(s[1].used, s[0].used + s[1].used + s[2].used);
+	assert_true(s[1].used > n * sizeof(struct mark));
+	/* Whoever can takes turns. */
+	limit(2, 10000000);
+	for (i = 0; i < 4; i++) {
+		assert_int_equal(member_write(&m, 0, n++), JT_ABOARD);
+		jt_scheduler_flush(c);
+	}
+	assert_true(s[2].used > 0 && !s[0].used);
+	/* One that is not limited, and nobody pays. */
+	limit(1, 0);
+	limit(2, 0);
+	c->datapath.guests[0].flags = 0;
+	assert_int_equal(member_write(&m, 0, n++), JT_ABOARD);
+	jt_scheduler_flush(c);
+	assert_int_equal(t->messages, n);
+	member_leave(&m);
+	member_leave(&other);
+}
+
+/* What is left at the end leaves all the same. */
+static void test_held_to_the_end(void **state)
+{
+	struct member m;
+	uint32_t i;
+
+	(void)state;
+	member_join(&m, 0, 0);
+	for (i = 0; i < 3; i++)
+		limit(i, 0);
+	assert_int_equal(member_write(&m, 0, 0), JT_ABOARD);
+	jt_scheduler_flush(c);
+	assert_int_equal(wire.messages, 0);
+	c->stop = true;
+	jt_scheduler_flush(c);
+	jt_transmit_run(c);
+	assert_int_equal(wire.messages, 1);
+	member_leave(&m);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin_test, end_test)
 
 int main(void)
@@ -375,6 +466,8 @@ int main(void)
 		TEST(test_heads_without_commit),
 		TEST(test_frames_out),
 		TEST(test_reset_waits_for_writers),
+		TEST(test_held),
+		TEST(test_held_to_the_end),
 	};
 
 	return RUN(tests);

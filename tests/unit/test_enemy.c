@@ -10,6 +10,7 @@
 #define SECONDS 3
 
 static bool stop;
+static uint64_t call_head;
 
 static uint64_t draw(uint64_t *seed)
 {
@@ -29,8 +30,12 @@ static JT_UNORDERED void *enemy(void *arg)
 	while (!__atomic_load_n(&stop, __ATOMIC_RELAXED)) {
 		uint64_t r = draw(&seed);
 
-		/* Mostly in the ring, and mostly in one place that is about to be read. */
-		if (r & 7)
+		/* Mostly in the rings, and mostly in one place that is about to be read. */
+		if ((r & 15) == 8)
+			memory[JT_SLICE_REQUESTS +
+			       (r >> 8) % (JT_SLICE_RESULTS - JT_SLICE_REQUESTS)] =
+				(uint8_t)(r >> 40);
+		else if (r & 7)
 			memory[jt_slice_send_offset() + (r >> 8) % RING] = (uint8_t)(r >> 40);
 		else if ((r >> 3) % 512 == 0)
 			memory[(r >> 16) % helper.slice.size] = (uint8_t)(r >> 48);
@@ -57,12 +62,44 @@ static void enemy_record(uint64_t *seed)
 		    (uint16_t)((r >> 32) % sizeof(payload)));
 }
 
+/* Routines that there are and some that there are not, arguments that can be and others. */
+static void enemy_call(uint64_t *seed)
+{
+	uint64_t r = draw(seed);
+	struct jt_request request = { .routine = (uint32_t)(r % (JT_ROUTINE_COUNT + 1)),
+				      .u.arguments = { (r >> 8) % 70000, (r >> 32) % 2000 } };
+
+	if (request.routine == JT_ROUTINE_template)
+		request.u.template.template = template_good();
+	if (r >> 60 == 0)
+		((uint8_t *)&request)[(r >> 40) % sizeof(request)] ^= (uint8_t)(1 << (r >> 50) % 8);
+	if (call_head - helper.calls.tail >= JT_REQUESTS && r >> 58)
+		return;
+	jt_slice_request(helper.slice.memory, call_head)->request = request;
+	JT_WRITE(helper.slice.header->call_head, ++call_head);
+	JT_WRITE(helper.slice.header->result_tail, r >> 57 ? helper.calls.result_head : r);
+}
+
+/* What it asked for and got is its own: no port twice, no more than there may be. */
+static void calls_are_sound(void)
+{
+	unsigned int i, claimed = 0;
+
+	for (i = 0; i < JT_ARRAY_SIZE(helper.ports); i++)
+		claimed += (unsigned int)__builtin_popcountll(helper.ports[i]);
+	assert_int_equal(claimed, helper.claimed);
+	assert_in_range(claimed, 0, JT_PORTS_OF_HELPER);
+	assert_true(helper.slice.receive_head - helper.slice.given_back <= RING);
+}
+
 static void forgive(void)
 {
 	struct jt_slice_template *t = helper.slice.templates;
 	int i;
 
 	helper.cut = false;
+	call_head = helper.calls.tail;
+	JT_WRITE(helper.slice.header->call_head, call_head);
 	for (i = 0; i < 4; i++)
 		t[i].given = t[i].known = false;
 }
@@ -73,12 +110,18 @@ static void fight(pthread_t *thread)
 	unsigned int n, taken = 0, cut = 0;
 	struct jt_template t;
 
+	call_head = 0;
+	c.guests[GUEST].helpers = &helper;
 	while (jt_env_now() < end) {
+		c.scheduler.start_ns++;
 		t = template_good();
 		head = helper.slice.send_tail;
 		put_template((uint16_t)(draw(&seed) % 4), &t);
-		for (n = 0; n < 12; n++)
+		for (n = 0; n < 12; n++) {
 			enemy_record(&seed);
+			if (n % 4 == 0)
+				enemy_call(&seed);
+		}
 		jt_slice_collect(&c, &helper);
 		taken += aboard();
 		leave();
@@ -90,9 +133,12 @@ static void fight(pthread_t *thread)
 	__atomic_store_n(&stop, true, __ATOMIC_RELAXED);
 	if (thread)
 		pthread_join(*thread, NULL);
-	print_message("# %u messages got through, %u times cut off\n", taken, cut);
+	print_message("# %u messages got through, %u times cut off, %llu calls executed\n", taken,
+		      cut, (unsigned long long)helper.calls.executed);
 	assert_true(taken > 1000);
 	assert_true(cut > 10);
+	assert_true(helper.calls.executed > 1000);
+	calls_are_sound();
 }
 
 static void test_enemy_that_writes_nonsense(void **state)

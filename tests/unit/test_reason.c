@@ -65,10 +65,10 @@ static void test_order_is_abi(void **state)
 }
 
 /*
- * Only what is wrong or lost is dropped by the vif; all else goes the kernel's
- * way, but for guest frames, which the kernel can do nothing with.
+ * Only what is wrong, lost or beyond the guest's rate is dropped by the vif; all else
+ * goes the kernel's way, but for guest frames, which the kernel can do nothing with.
  */
-static void test_vif_drops_only_forgeries_and_failures(void **state)
+static void test_vif_drops_only_what_it_must(void **state)
 {
 	int i;
 
@@ -76,7 +76,7 @@ static void test_vif_drops_only_forgeries_and_failures(void **state)
 	for (i = 1; i < JT_REASON_COUNT; i++)
 		if (jt_reasons[i].where == JT_WHERE_vif && jt_reasons[i].kind == JT_KIND_drop)
 			assert_true(i == JT_REASON_SPOOFED_MAC || i == JT_REASON_SPOOFED_IP ||
-				    i == JT_REASON_COPY_FAILED ||
+				    i == JT_REASON_COPY_FAILED || i == JT_REASON_OVER_RATE ||
 				    (i >= JT_REASON_FRAME_COUNTS && i <= JT_REASON_LOST_TAKEN));
 }
 
@@ -86,7 +86,7 @@ int main(void)
 		cmocka_unit_test(test_names_are_unique_and_plain),
 		cmocka_unit_test(test_every_reason_has_a_kind_and_a_place),
 		cmocka_unit_test(test_order_is_abi),
-		cmocka_unit_test(test_vif_drops_only_forgeries_and_failures),
+		cmocka_unit_test(test_vif_drops_only_what_it_must),
 	};
 
 	return RUN(tests);

@@ -83,9 +83,10 @@ static __u32 compare(int family, __u32 most)
 		one(&singles, &all[i]);
 	for (n = i, i = 0; i < n;) {
 		__u32 count = 1 + (__u32)rand() % JT_RUN_MAX, took;
+		int opened = 0;
 
 		took = jt_organize_run(&runs.f.page, &runs.m, &all[i],
-				       count < n - i ? count : n - i);
+				       count < n - i ? count : n - i, &opened);
 		if (!took)
 			one(&runs, &all[i]);
 		in_runs += took;
@@ -114,16 +115,20 @@ static void test_same_bytes(void **state)
 static void test_no_room(void **state)
 {
 	struct side s;
+	int opened = 0;
 
 	messages_make(SIZE_MAX_HERE);
 	side_open(&s, 4);
 	all[0].length = all[1].length = SIZE_MAX_HERE;
-	assert_int_equal(jt_organize_run(&s.f.page, &s.m, all, 2), 2);
-	assert_int_equal(jt_organize_run(&s.f.page, &s.m, all, 2), 0);
+	assert_int_equal(jt_organize_run(&s.f.page, &s.m, all, 2, &opened), 2);
+	assert_true(opened);
+	opened = 0;
+	assert_int_equal(jt_organize_run(&s.f.page, &s.m, all, 2, &opened), 0);
+	assert_false(opened);
 	assert_false(s.f.page.extents[0].word & JT_EXTENT_CLOSED);
 	jt_extent_seal(&s.f.page.extents[0], START);
 	all[0].length = 1;
-	assert_int_equal(jt_organize_run(&s.f.page, &s.m, all, 1), 0);
+	assert_int_equal(jt_organize_run(&s.f.page, &s.m, all, 1, &opened), 0);
 	fixture_free(&s.f);
 }
 

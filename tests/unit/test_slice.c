@@ -96,7 +96,7 @@ static void test_ring_wraps(void **state)
 	}
 	assert_int_equal(h.j->statistics.waited, 0);
 	assert_int_equal(h.j->statistics.sent_stack, 0);
-	assert_int_equal(h.j->share.slice->send_head, h.tail);
+	assert_int_equal(h.j->view.slice->send_head, h.tail);
 	handle_close(&h);
 }
 
@@ -115,7 +115,7 @@ static void test_ring_fills(void **state)
 		n++;
 	assert_int_equal(err, -EAGAIN);
 	assert_in_range(n, 140, 146); /* of 112 bytes, behind a template of 72 */
-	assert_int_equal(h.j->share.slice->send_waiting, 1);
+	assert_int_equal(h.j->view.slice->send_waiting, 1);
 	assert_int_equal(h.j->statistics.waited, 1);
 	assert_int_equal(read(h.j->fds[JT_FD_DOORBELL], &rung, 8), 8);
 	assert_int_equal(jitney_send(h.flow, payload, sizeof(payload), 0), -EAGAIN);
@@ -149,18 +149,18 @@ static void test_room_is_told(void **state)
 		;
 	assert_true(readable(h.j)); /* a word from before: no harm, it looks once more */
 	assert_int_equal(jitney_send(h.flow, payload, sizeof(payload), 0), -EAGAIN);
-	assert_int_equal(h.j->share.slice->send_waiting, 1);
+	assert_int_equal(h.j->view.slice->send_waiting, 1);
 	assert_false(readable(h.j));
 	h.tail = h.j->head;
 	ring_give_back(&h);
 	assert_false(readable(h.j)); /* it is the controller's word that counts */
-	assert_int_equal(jt_cas(&h.j->share.slice->send_waiting, 1, 0), 1);
+	assert_int_equal(jt_cas(&h.j->view.slice->send_waiting, 1, 0), 1);
 	eventfd_write(h.j->fds[JT_FD_CYCLE], 1);
 	assert_true(readable(h.j));
 	assert_true(readable(h.j));
 	assert_int_equal(jitney_send(h.flow, payload, sizeof(payload), 0), 0);
 	assert_false(readable(h.j));
-	assert_int_equal(h.j->share.slice->send_waiting, 0);
+	assert_int_equal(h.j->view.slice->send_waiting, 0);
 	while (!jitney_send(h.flow, payload, sizeof(payload), 0))
 		;
 	eventfd_write(h.j->fds[JT_FD_CYCLE], 1);
@@ -186,13 +186,13 @@ static void test_postponed(void **state)
 	h.notice->cycle_start_ns = jt_env_now();
 	h.notice->cycle_ns = 1000000000;
 	assert_int_equal(jitney_send_many(h.flow, two, 2, 0), -EAGAIN);
-	assert_int_equal(h.j->share.slice->send_waiting, 1);
+	assert_int_equal(h.j->view.slice->send_waiting, 1);
 	assert_false(readable(h.j));
 	eventfd_write(h.j->fds[JT_FD_CYCLE], 1);
 	assert_true(readable(h.j));
 	assert_int_equal(jitney_send_many(h.flow, two, 2, 0), 2); /* once a cycle */
 	assert_false(readable(h.j));
-	assert_int_equal(h.j->share.slice->postponed, 1);
+	assert_int_equal(h.j->view.slice->postponed, 1);
 	assert_int_equal(h.j->statistics.postponed, 1);
 	handle_close(&h);
 }
@@ -296,7 +296,7 @@ static void test_ways(void **state)
 	handle_close(&h);
 }
 
-static void arrive(struct jt_share *s, uint64_t *head, uint32_t length, uint32_t number)
+static void arrive(struct jt_view *s, uint64_t *head, uint32_t length, uint32_t number)
 {
 	struct jt_slice_arrival a = { .kind = JT_SLICE_MESSAGE,
 				      .length = (uint16_t)length,
@@ -321,18 +321,18 @@ static void arrive(struct jt_share *s, uint64_t *head, uint32_t length, uint32_t
 static void test_receive(void **state)
 {
 	struct jitney_message m[8];
-	struct jt_share *s;
+	struct jt_view *s;
 	uint64_t head = 0;
 	struct handle h;
 	uint32_t n, i;
 
 	(void)state;
 	handle_open(&h, JT_SLICE_RING_MIN, 0);
-	s = &h.j->share;
+	s = &h.j->view;
 	for (n = 0; n < 5000; n++) {
 		for (i = 0; i < n % 6; i++)
 			arrive(s, &head, (n * 13 + i) % 600, n + i);
-		assert_int_equal(jt_share_receive(h.j, s, head, m, 8), n % 6);
+		assert_int_equal(jt_view_receive(h.j, s, head, m, 8), n % 6);
 		for (i = 0; i < n % 6; i++) {
 			assert_int_equal(m[i].length, (n * 13 + i) % 600);
 			assert_int_equal(m[i].port, 7000);
@@ -342,7 +342,7 @@ static void test_receive(void **state)
 				assert_int_equal(((const uint8_t *)m[i].data)[m[i].length - 1],
 						 (uint8_t)(n + i));
 		}
-		jt_share_release(s);
+		jt_view_release(s);
 		assert_int_equal(s->slice->receive_tail, head);
 	}
 	handle_close(&h);
@@ -359,7 +359,7 @@ static void test_receive_nonsense(void **state)
 	(void)state;
 	handle_open(&h, JT_SLICE_RING_MIN, 0);
 	for (n = 0; n < 3000; n++) {
-		struct jt_share *s = &h.j->share;
+		struct jt_view *s = &h.j->view;
 
 		for (i = 0; i < s->receive_size; i += 8) {
 			uint64_t word = (uint64_t)random() << 33 ^ (uint64_t)random();
@@ -370,7 +370,7 @@ static void test_receive_nonsense(void **state)
 		}
 		/* Close to the ring's end. */
 		s->taken = s->receive_size * 3ULL - ((uint64_t)random() % 2048 & ~7ULL);
-		got = jt_share_receive(h.j, s, s->taken + (uint64_t)random() % 20000, m, 64);
+		got = jt_view_receive(h.j, s, s->taken + (uint64_t)random() % 20000, m, 64);
 		for (i = 0; i < got; i++)
 			assert_true((const uint8_t *)m[i].data >= s->receive &&
 				    (const uint8_t *)m[i].data + m[i].length <=
@@ -443,9 +443,9 @@ static void test_fd(void **state)
 	assert_int_equal(jitney_receive_copy(h.j, text, 2, NULL), -EAGAIN);
 	assert_false(readable(h.j));
 	/* The slice, behind the socket: what came the kernel's way is older. */
-	assert_int_equal(h.j->share.slice->receive_waiting, 1);
-	arrive(&h.j->share, &head, 3, 2);
-	JT_WRITE(h.j->share.slice->receive_head, head);
+	assert_int_equal(h.j->view.slice->receive_waiting, 1);
+	arrive(&h.j->view, &head, 3, 2);
+	JT_WRITE(h.j->view.slice->receive_head, head);
 	eventfd_write(h.j->fds[JT_FD_RECEIVE], 1);
 	assert_int_equal(sendto(fd, "first", 5, 0, (struct sockaddr *)&to, sizeof(to)), 5);
 	assert_true(readable(h.j));
@@ -458,15 +458,42 @@ static void test_fd(void **state)
 	handle_close(&h);
 }
 
+static void test_ports_go_with_their_last_flow(void **state)
+{
+	struct jitney_flow *one;
+	uint16_t any, asked;
+	struct handle h;
+
+	(void)state;
+	handle_open(&h, JT_SLICE_RING_MIN, 0);
+	one = flow_give(&h, "127.0.0.1", 9);
+	any = one->port->number;
+	jitney_disconnect(one);
+	assert_null(jt_port_find(h.j, any));
+	one = flow_give(&h, "127.0.0.1", 9);
+	asked = one->port->number;
+	assert_int_equal(jitney_bind(h.j, asked), asked); /* from here on it is wanted for itself */
+	jitney_disconnect(one);
+	assert_non_null(jt_port_find(h.j, asked));
+	handle_close(&h);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_checksum),     cmocka_unit_test(test_ring_wraps),
-		cmocka_unit_test(test_ring_fills),   cmocka_unit_test(test_doorbell),
-		cmocka_unit_test(test_many_flows),   cmocka_unit_test(test_ways),
-		cmocka_unit_test(test_receive),	     cmocka_unit_test(test_receive_nonsense),
-		cmocka_unit_test(test_leftover),     cmocka_unit_test(test_fd),
-		cmocka_unit_test(test_room_is_told), cmocka_unit_test(test_postponed),
+		cmocka_unit_test(test_checksum),
+		cmocka_unit_test(test_ring_wraps),
+		cmocka_unit_test(test_ring_fills),
+		cmocka_unit_test(test_doorbell),
+		cmocka_unit_test(test_many_flows),
+		cmocka_unit_test(test_ways),
+		cmocka_unit_test(test_receive),
+		cmocka_unit_test(test_receive_nonsense),
+		cmocka_unit_test(test_leftover),
+		cmocka_unit_test(test_fd),
+		cmocka_unit_test(test_room_is_told),
+		cmocka_unit_test(test_postponed),
+		cmocka_unit_test(test_ports_go_with_their_last_flow),
 	};
 
 	return RUN(tests);

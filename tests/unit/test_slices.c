@@ -70,6 +70,86 @@ static void test_full_page_leaves_messages_in_the_slice(void **state)
 	assert_int_equal(jt_slice_left(&helper.slice), n - helper.slice.sent);
 }
 
+/* Bytes on the uplink that all frames in the page will be. */
+static uint64_t frames_bytes(void)
+{
+	struct jt_page *page = &c.datapath.page;
+	uint32_t i, offset;
+	uint64_t sum = 0;
+
+	for (i = 0; i < page->geometry.banks * page->geometry.extents; i++) {
+		offset = JT_EXTENT_OFFSET(page->extents[i].word);
+		sum += offset ? offset - JT_FRAME_START : 0;
+	}
+	return sum;
+}
+
+/* The guest is limited, and has tokens for about @bytes. */
+static struct jt_share *limited(uint64_t bytes)
+{
+	struct jt_share *s = &c.datapath.shares[GUEST];
+
+	c.datapath.guests[GUEST].flags |= JT_GUEST_LIMITED;
+	c.shares.limited = 1;
+	s->byte_cost = jt_share_byte_cost(JT_SHARE_RATE_MIN);
+	s->burst = ~0ULL >> 1;
+	s->bytes_paid = jt_env_now() * JT_SHARE_NS - (bytes * s->byte_cost >> JT_SHARE_FRACTION);
+	return s;
+}
+
+/* What nobody pays for stays in the slice, and nothing is busy with it. */
+static void test_messages_wait_for_tokens(void **state)
+{
+	static const char payload[64] = "payload";
+	struct jt_template t = template_good();
+	struct jt_share *s = limited(32 + 100 * 68);
+	unsigned int i;
+
+	(void)state;
+	put_template(0, &t);
+	for (i = 0; i < 200; i++)
+		put(JT_SLICE_MESSAGE, 0, payload, sizeof(payload));
+	jt_slices_collect(&c);
+	assert_in_range(aboard(), 97, 101);
+	assert_int_equal(s->used, frames_bytes());
+	assert_true(helper.slice.held && c.shares.waiting && c.shares.due_ns);
+	assert_false(jt_slices_pending(&c));
+	assert_false(c.helpers.more);
+	assert_int_equal(s->refused, 1);
+	assert_false(jt_slice_collect(&c, &helper));
+	assert_int_equal(s->refused, 1);
+	/* Borrowed, a part of it. */
+	s->settings.borrows = 1;
+	s->granted = 10 * 68;
+	i = aboard();
+	jt_slices_collect(&c);
+	assert_in_range(aboard(), i + 10, i + 11);
+	assert_int_equal(s->used, frames_bytes());
+	assert_true(helper.slice.held && s->borrowed >= 10 * 68);
+	limited(100000);
+	assert_true(jt_slice_collect(&c, &helper));
+	assert_int_equal(aboard(), 200);
+	assert_int_equal(s->used, frames_bytes());
+	assert_false(helper.slice.held);
+}
+
+static void test_messages_a_second(void **state)
+{
+	struct jt_template t = template_good();
+	struct jt_share *s = limited(100000);
+	unsigned int i;
+
+	(void)state;
+	s->message_cost = 1000000000 * JT_SHARE_NS;
+	s->messages_paid = jt_env_now() * JT_SHARE_NS - 10 * s->message_cost + 1;
+	put_template(0, &t);
+	for (i = 0; i < 50; i++)
+		put(JT_SLICE_MESSAGE, 0, "x", 1);
+	jt_slices_collect(&c);
+	assert_in_range(aboard(), 10, 11);
+	assert_true(helper.slice.held);
+}
+
 /* What an enemy has left is counted as far as it makes sense, and no further. */
 static void test_left_by_an_enemy(void **state)
 {
@@ -268,6 +348,8 @@ int main(void)
 		TEST(test_messages_go_aboard),
 		TEST(test_ring_wraps),
 		TEST(test_full_page_leaves_messages_in_the_slice),
+		TEST(test_messages_wait_for_tokens),
+		TEST(test_messages_a_second),
 		TEST(test_left_by_an_enemy),
 		TEST(test_foreign_mac),
 		TEST(test_foreign_address),

@@ -14,7 +14,7 @@ static void sleep_if_empty(struct handle *h)
 
 	__atomic_store_n(&h->notice->asleep, 1, __ATOMIC_SEQ_CST);
 	/* Not a fence: ThreadSanitizer knows none. */
-	if (__atomic_load_n(&h->j->share.slice->send_head, __ATOMIC_SEQ_CST) == h->tail) {
+	if (__atomic_load_n(&h->j->view.slice->send_head, __ATOMIC_SEQ_CST) == h->tail) {
 		assert_int_equal(poll(&p, 1, 10000), 1);
 		assert_int_equal(read(p.fd, &n, sizeof(n)), sizeof(n));
 	}
@@ -23,7 +23,7 @@ static void sleep_if_empty(struct handle *h)
 
 static void wake_waiting(struct handle *h)
 {
-	if (jt_cas(&h->j->share.slice->send_waiting, 1, 0) == 1)
+	if (jt_cas(&h->j->view.slice->send_waiting, 1, 0) == 1)
 		eventfd_write(h->j->fds[JT_FD_CYCLE], 1);
 }
 

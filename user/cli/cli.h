@@ -25,6 +25,7 @@ struct jt_line {
 	uint64_t seconds; /* --seconds; 0: no limit */
 	const char *uplink;
 	const char *pin;
+	bool calls;	     /* --calls */
 	const char **guests; /* interfaces named with --guest */
 	size_t guest_count;
 	unsigned int given; /* JT_OPTION_*: what only some commands take */
@@ -35,11 +36,13 @@ struct jt_line {
 #define JT_OPTION_UPLINK 0x4
 #define JT_OPTION_GUEST 0x8
 #define JT_OPTION_PIN 0x10
-#define JT_OPTION_PRINT_QEMU 0x20
-#define JT_OPTION_PRINT_LIBVIRT 0x40
+#define JT_OPTION_CALLS 0x20
+#define JT_OPTION_PRINT_QEMU 0x40
+#define JT_OPTION_PRINT_LIBVIRT 0x80
 
 int jt_show_status(const struct jt_line *cli, char **args);
 int jt_show_guests(const struct jt_line *cli, char **args);
+int jt_show_calls(const struct jt_line *cli);
 int jt_show_helpers(const struct jt_line *cli, char **args);
 int jt_show_peers(const struct jt_line *cli, char **args);
 int jt_show_cycle(const struct jt_line *cli, char **args);

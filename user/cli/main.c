@@ -17,7 +17,8 @@ const char *argp_program_version = "jitney " JT_VERSION;
 
 static const struct jt_command table[] = {
 	{ "status", "", "the controller, its uplink, page and totals", jt_show_status, 0, 0, 0 },
-	{ "guests", "", "guests and what they sent and got", jt_show_guests, 0, 0, 0 },
+	{ "guests", "", "guests and what they sent and got", jt_show_guests, 0, 0,
+	  JT_OPTION_CALLS },
 	{ "helpers", "", "programs in guests that have attached themselves", jt_show_helpers, 0, 0,
 	  0 },
 	{ "peers", "", "other machines that run Jitney", jt_show_peers, 0, 0, 0 },
@@ -43,6 +44,7 @@ enum {
 	KEY_UPLINK,
 	KEY_GUEST,
 	KEY_PIN,
+	KEY_CALLS,
 	KEY_PRINT_QEMU,
 	KEY_PRINT_LIBVIRT
 };
@@ -55,14 +57,16 @@ static const struct argp_option options[] = {
 	{ "uplink", KEY_UPLINK, "IF", 0, "doctor: look at this uplink", 2 },
 	{ "guest", KEY_GUEST, "IF", 0, "doctor: look at this guest's interface; repeat", 2 },
 	{ "pin", KEY_PIN, "DIR", 0, "doctor: where maps are to be pinned", 2 },
+	{ "calls", KEY_CALLS, NULL, 0, "guests: what their programs called for, and how", 1 },
 	{ "print-qemu", KEY_PRINT_QEMU, NULL, 0,
 	  "guest add: print what QEMU wants for it; with a NAME alone do nothing else", 3 },
 	{ "print-libvirt", KEY_PRINT_LIBVIRT, NULL, 0, "the same for libvirt", 3 },
 	{ 0 },
 };
 
-static const char *const option_names[] = { "--count", "--seconds",    "--uplink",	 "--guest",
-					    "--pin",   "--print-qemu", "--print-libvirt" };
+static const char *const option_names[] = { "--count",	    "--seconds",      "--uplink",
+					    "--guest",	    "--pin",	      "--calls",
+					    "--print-qemu", "--print-libvirt" };
 
 struct input {
 	struct jt_line line;
@@ -103,6 +107,9 @@ static error_t parse_command_option(int key, char *arg, struct argp_state *state
 		break;
 	case KEY_PIN:
 		line->pin = arg;
+		break;
+	case KEY_CALLS:
+		line->calls = true;
 		break;
 	}
 	return 0;

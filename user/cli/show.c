@@ -185,7 +185,7 @@ int jt_show_helpers(const struct jt_line *cli, char **args)
 int jt_show_guests(const struct jt_line *cli, char **args)
 {
 	(void)args;
-	return show(cli, "guests", print_guests);
+	return cli->calls ? jt_show_calls(cli) : show(cli, "guests", print_guests);
 }
 
 static void peer_row(struct jt_table *t, const json_t *p)

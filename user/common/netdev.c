@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include <errno.h>
+#include <linux/ethtool.h>
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
+#include <linux/sockios.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <netlink/attr.h>
 #include <netlink/msg.h>
@@ -286,4 +290,20 @@ uint32_t jt_netdev_xdp(uint32_t ifindex)
 		nl_recvmsgs_default(sock);
 	nl_socket_free(sock);
 	return id;
+}
+
+uint32_t jt_netdev_speed(const char *name)
+{
+	struct ethtool_cmd ask = { .cmd = ETHTOOL_GSET };
+	struct ifreq device = { .ifr_data = (char *)&ask };
+	int sock = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), err;
+	uint32_t speed;
+
+	if (sock < 0)
+		return 0;
+	snprintf(device.ifr_name, sizeof(device.ifr_name), "%s", name);
+	err = ioctl(sock, SIOCETHTOOL, &device);
+	close(sock);
+	speed = ethtool_cmd_speed(&ask);
+	return err || speed == (uint32_t)SPEED_UNKNOWN ? 0 : speed;
 }

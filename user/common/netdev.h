@@ -18,6 +18,9 @@ struct jt_netdev {
 /* Read a device by name. Return: 0, or negative errno (-ENODEV: no such one). */
 int jt_netdev_get(const char *name, struct jt_netdev *out);
 
+/* The speed of a device's link in Mbit/s; 0: not known. */
+uint32_t jt_netdev_speed(const char *name);
+
 /* Watches devices come, change and go. */
 struct jt_netdev_watch;
 typedef void (*jt_netdev_changed)(void *owner, const struct jt_netdev *dev, bool gone);

@@ -32,11 +32,12 @@ struct jt_slice_arrival jt_slice_arrival(const uint8_t *bytes, uint32_t size)
 static uint8_t *receive_room(struct jt_slice_state *s, uint64_t span)
 {
 	uint8_t *ring = s->memory + jt_slice_receive_offset(s->send_size);
-	uint64_t tail = JT_READ(s->header->receive_tail), at;
+	uint64_t tail = JT_READ(s->header->receive_tail), given = s->given_back, at;
 	__u64 skip;
 	struct jt_slice_arrival over = { .kind = JT_SLICE_SKIP };
 
-	if (!jt_ring_room(s->receive_head, tail, s->receive_size, span, &skip))
+	if (!jt_ring_room(s->receive_head, tail, s->receive_size, span, &skip) &&
+	    !jt_ring_room(s->receive_head, given, s->receive_size, span, &skip))
 		return NULL;
 	at = s->receive_head & (s->receive_size - 1);
 	if (skip) {

@@ -102,14 +102,16 @@ REPORT(peers)
 REPORT(cycle)
 REPORT(page)
 REPORT(drops)
+REPORT(calls)
 
 static const struct command {
 	const char *name;
 	json_t *(*run)(struct jt_controller *c, json_t *request);
 } commands[] = {
-	{ "status", status }, { "guests", guests },	  { "peers", peers },
-	{ "cycle", cycle },   { "page", page },		  { "drops", drops },
-	{ "flush", flush },   { "guest-add", guest_add }, { "guest-del", guest_del },
+	{ "status", status },	    { "guests", guests }, { "peers", peers },
+	{ "cycle", cycle },	    { "page", page },	  { "drops", drops },
+	{ "calls", calls },	    { "flush", flush },	  { "guest-add", guest_add },
+	{ "guest-del", guest_del },
 };
 
 static json_t *execute(struct jt_controller *c, json_t *request)

@@ -72,6 +72,9 @@ static int event(void *context, void *data, size_t size)
 	case JT_EVENT_PROBE:
 		jt_peers_probe(c, e->id);
 		break;
+	case JT_EVENT_BORROW:
+		jt_shares_asked(c);
+		break;
 	case JT_EVENT_LEARNED:
 		jt_places_changed(c);
 		jt_peers_announce(c);
@@ -259,6 +262,7 @@ static const struct step {
 	{ events_start, "take events of the BPF programs" },
 	{ jt_uplink_start, NULL },
 	{ jt_peers_start, NULL },
+	{ jt_shares_start, "set the timer of shares" },
 	{ jt_guests_start, NULL },
 	{ jt_scheduler_start, "set the timer of cycles" },
 	{ announce_start, "set the timer of announcements" },
@@ -342,6 +346,7 @@ static void controller_stop(struct jt_controller *c)
 	jt_notice_close(&c->board);
 	jt_watch_close(c, &c->timer_watch);
 	jt_watch_close(c, &c->announce_watch);
+	jt_watch_close(c, &c->shares_watch);
 	jt_watch_close(c, &c->signal_watch);
 	if (c->events)
 		ring_buffer__free(c->events);
@@ -372,7 +377,8 @@ static struct jt_controller *controller_new(const struct jt_options *o)
 	c->options = o;
 	c->session = new_session();
 	c->capture.watch.fd = c->control_watch.fd = c->timer_watch.fd = -1;
-	c->announce_watch.fd = c->signal_watch.fd = c->deliver.socket = c->epoll = -1;
+	c->shares_watch.fd = c->announce_watch.fd = c->signal_watch.fd = c->deliver.socket =
+		c->epoll = -1;
 	c->board.fd = -1;
 	jt_datapath_init(&c->datapath);
 	return c;

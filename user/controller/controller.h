@@ -7,12 +7,14 @@
 #define JITNEY_CONTROLLER_H
 
 #include <sys/epoll.h>
+#include "controller/calls.h"
 #include "controller/datapath.h"
 #include "controller/deliver.h"
 #include "controller/frames.h"
 #include "controller/index.h"
 #include "controller/notice.h"
 #include "controller/options.h"
+#include "controller/shares.h"
 #include "controller/slices.h"
 #include "controller/xsk.h"
 
@@ -57,6 +59,7 @@ struct jt_transmit {
 	uint64_t send_epoch;	  /* the oldest bank with frames to hand over */
 	uint64_t wipe_epoch;	  /* the oldest bank that is not blank again */
 	uint64_t swaps, frames, messages;
+	bool held;			      /* its frames wait until somebody pays for them */
 	uint64_t reset_ns;		      /* when it was found to make no sense; 0: it does */
 	uint32_t reset_bank;		      /* the next one to be wiped then */
 	struct jt_drain drains[JT_BANKS_MAX]; /* by epoch % banks */
@@ -69,6 +72,8 @@ struct jt_guest_state {
 	int namespace;		   /* where it lived when last asked: the kernel's number and one */
 	uint64_t flushed_ns;	   /* when a helper last had the page leave */
 	uint64_t barred_until_ns;  /* one was cut off: no other may attach before */
+	uint64_t expected_ns;	   /* T_i as a helper said, until it was counted; 0: none did */
+	struct jt_guest_calls calls;
 	bool used, up;
 };
 
@@ -101,6 +106,7 @@ struct jt_helpers {
 	struct jt_helper *dead;	 /* by `next': closed in this turn of the loop */
 	unsigned int count;
 	bool more;	      /* their rings hold more than could be taken at a time */
+	bool flush;	      /* one has called for a swap */
 	unsigned int sockets; /* of them that receive through AF_XDP sockets */
 };
 
@@ -134,9 +140,10 @@ struct jt_controller {
 	struct jt_netdev_watch *netdev;
 	struct ring_buffer *events;
 	struct jt_frames frames;
+	struct jt_shares shares;
 	struct jt_watch xsk_watches[JT_QUEUES_MAX];
 	struct jt_watch netdev_watch, events_watch, timer_watch, announce_watch, signal_watch,
-		control_watch;
+		control_watch, shares_watch;
 	struct jt_guest_state guests[JT_GUESTS_MAX];
 	struct jt_peer_state peers[JT_PEERS_MAX];
 	uint32_t guest_limit, peer_limit; /* slots that were ever in use */

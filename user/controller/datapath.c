@@ -21,7 +21,7 @@
 
 static const char *const map_names[] = { "page",   "extents", "control",   "guests", "peers",
 					 "vifs",   "slots",   "addresses", "flows",  "crowded",
-					 "events", "frames",  "xsks",	   "claims" };
+					 "events", "frames",  "xsks",	   "claims", "shares" };
 static const char *const program_names[] = { "jitney_vif", "jitney_vif_tcx", "jitney_uplink",
 					     "jitney_uplink_tcx" };
 _Static_assert(JT_ARRAY_SIZE(map_names) == JT_MAP_COUNT, "a name for every map");
@@ -179,6 +179,7 @@ static size_t extents_size(const struct jt_geometry *g)
 }
 
 #define GUESTS_SIZE page_round(JT_GUESTS_MAX * sizeof(struct jt_guest))
+#define SHARES_SIZE page_round(JT_GUESTS_MAX * sizeof(struct jt_share))
 #define PEERS_SIZE page_round(JT_PEERS_MAX * sizeof(struct jt_peer))
 #define CONTROL_SIZE page_round(sizeof(struct jt_control))
 
@@ -209,8 +210,10 @@ static int map_all(struct jt_datapath *d, const struct jt_options *o)
 	d->page.extents = map_memory(d->maps[JT_MAP_extents], extents_size(g));
 	d->page.control = map_memory(d->maps[JT_MAP_control], CONTROL_SIZE);
 	d->guests = map_memory(d->maps[JT_MAP_guests], GUESTS_SIZE);
+	d->shares = map_memory(d->maps[JT_MAP_shares], SHARES_SIZE);
 	d->peers = map_memory(d->maps[JT_MAP_peers], PEERS_SIZE);
-	if (d->page.memory && d->page.extents && d->page.control && d->guests && d->peers)
+	if (d->page.memory && d->page.extents && d->page.control && d->guests && d->shares &&
+	    d->peers)
 		return 0;
 	jt_log("failed to map the sharing page: %s", strerror(errno));
 	return -ENOMEM;
@@ -226,6 +229,7 @@ static void unmap_all(struct jt_datapath *d)
 		{ d->page.extents, extents_size(&d->page.geometry) },
 		{ d->page.control, CONTROL_SIZE },
 		{ d->guests, GUESTS_SIZE },
+		{ d->shares, SHARES_SIZE },
 		{ d->peers, PEERS_SIZE },
 	};
 	size_t i;
@@ -327,6 +331,7 @@ void jt_datapath_forget(struct jt_datapath *d)
 	forget_flows(d);
 	empty_map(d->maps[JT_MAP_claims], &claim);
 	memset(d->guests, 0, JT_GUESTS_MAX * sizeof(*d->guests));
+	memset(d->shares, 0, JT_GUESTS_MAX * sizeof(*d->shares));
 	memset(d->peers, 0, JT_PEERS_MAX * sizeof(*d->peers));
 }
 

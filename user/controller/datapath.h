@@ -7,6 +7,7 @@
 #ifndef JITNEY_DATAPATH_H
 #define JITNEY_DATAPATH_H
 
+#include <jitney/bucket.h>
 #include <jitney/env_user.h>
 #include <jitney/page.h>
 #include "controller/options.h"
@@ -27,6 +28,7 @@ enum jt_map {
 	JT_MAP_frames,
 	JT_MAP_xsks,
 	JT_MAP_claims,
+	JT_MAP_shares,
 	JT_MAP_COUNT
 };
 enum jt_program {
@@ -60,6 +62,7 @@ struct jt_datapath {
 	int programs[JT_PROGRAM_COUNT];
 	struct jt_page page; /* the controller's own view */
 	struct jt_guest *guests;
+	struct jt_share *shares; /* by the ids of the guests */
 	struct jt_peer *peers;
 	size_t umem_size;    /* bytes at page.memory: all of the below, in this order */
 	size_t page_bytes;   /* banks and receive pool */

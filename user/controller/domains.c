@@ -68,9 +68,13 @@ static int domain_start(struct jt_controller *c, struct jt_domain *d, uint8_t *a
 	const struct jt_datapath *path = &c->datapath;
 	int err = memory_map(d, at, path->domain_bytes);
 
+	d->guests = calloc(d->spec->count, sizeof(*d->guests));
+	if (!err && !d->guests)
+		err = -ENOMEM;
 	if (err) {
 		jt_log("failed to make the page of trust domain %s: %s", d->spec->name,
 		       strerror(-err));
+		free(d->guests);
 		if (d->memory >= 0)
 			close(d->memory);
 		return err;
@@ -125,8 +129,10 @@ void jt_domains_close(struct jt_controller *c)
 {
 	unsigned int i;
 
-	for (i = 0; i < c->domain_count; i++)
+	for (i = 0; i < c->domain_count; i++) {
+		free(c->domains[i].guests);
 		close(c->domains[i].memory);
+	}
 	free(c->domains);
 	c->domains = NULL;
 	c->domain_count = 0;

@@ -33,6 +33,11 @@ struct jt_domain {
 	struct jt_transmit transmit;
 	struct jt_member *members;
 	uint64_t resets;
+	/* Whose shares its frames are charged to: admit.c */
+	uint32_t *guests; /* ids */
+	unsigned int guest_count, turn;
+	uint64_t guests_changed; /* c->shares.changed when they were found */
+	enum jt_share_payer payer;
 };
 
 /* Between the datapath and the uplink. Return: 0 or negative errno, after a message. */

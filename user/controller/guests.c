@@ -180,6 +180,7 @@ static void guest_forget(struct jt_controller *c, uint32_t id)
 	for (i = 0; i < JT_REASON_COUNT; i++)
 		c->retired.reasons[i] += slot->reasons[i];
 	jt_places_forget(c, JT_PLACE_GUEST, id);
+	jt_shares_forget(c, id);
 	memset(c->datapath.guests[id].name, 0, JT_NAME_SIZE);
 	c->guests[id].used = false;
 }
@@ -218,7 +219,9 @@ int jt_guest_add(struct jt_controller *c, const struct jt_guest_spec *spec, cons
 	c->scheduler.offered[id] = c->scheduler.writes[id] = c->scheduler.writes_ns[id] = 0;
 	if ((uint32_t)id >= c->guest_limit)
 		c->guest_limit = (uint32_t)id + 1;
-	err = set_addresses(c, (uint32_t)id, wrong);
+	err = jt_shares_set(c, (uint32_t)id, &spec->share, wrong);
+	if (!err)
+		err = set_addresses(c, (uint32_t)id, wrong);
 	if (!err) {
 		find_mac(c, (uint32_t)id, dev.ifindex);
 		err = guest_attach(c, (uint32_t)id, &dev);

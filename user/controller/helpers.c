@@ -61,6 +61,7 @@ static void helper_close(struct jt_controller *c, struct jt_helper *h)
 
 	if (h->slice.header) {
 		jt_slices_flush(c); /* nobody is on that list now */
+		jt_calls_close(c, h);
 		leave_guest(c, h);
 	}
 	*h->link = h->next;
@@ -169,46 +170,6 @@ static void route(struct jt_controller *c, struct jt_helper *h)
 	jt_helper_answer(h, &m, NULL);
 }
 
-static void port_claim(struct jt_controller *c, struct jt_helper *h)
-{
-	uint16_t port = ntohs(h->question.u.port.port);
-	struct jt_attach_message m = h->question;
-
-	if (jt_helper_of(c, h->guest, htons(port))) {
-		jt_helper_refuse(h, -EADDRINUSE, "port %u of guest %s is another helper's", port,
-				 c->guests[h->guest].spec.name);
-		return;
-	}
-	m.error = jt_claim(c, h, port, true);
-	jt_helper_answer(h, &m, NULL);
-}
-
-static void port_release(struct jt_controller *c, struct jt_helper *h)
-{
-	uint16_t port = ntohs(h->question.u.port.port);
-	struct jt_attach_message m = h->question;
-
-	if (h->ports[port / 64] & 1ULL << port % 64)
-		jt_claim(c, h, port, false);
-	m.error = 0;
-	jt_helper_answer(h, &m, NULL);
-}
-
-static void flush(struct jt_controller *c, struct jt_helper *h)
-{
-	struct jt_attach_message m = h->question;
-
-	uint64_t now = jt_env_now();
-
-	/* It lets everybody's messages leave: not as often as one may like. */
-	if (now - c->guests[h->guest].flushed_ns > c->options->cycle.latency_ns / 4) {
-		c->guests[h->guest].flushed_ns = now;
-		jt_scheduler_flush(c);
-	}
-	m.error = 0;
-	jt_helper_answer(h, &m, NULL);
-}
-
 static void barrier(struct jt_controller *c, struct jt_helper *h)
 {
 	struct jt_attach_message m = h->question;
@@ -220,12 +181,14 @@ static void barrier(struct jt_controller *c, struct jt_helper *h)
 static void execute(struct jt_controller *c, struct jt_helper *h)
 {
 	static void (*const ops[])(struct jt_controller * c, struct jt_helper * h) = {
-		[JT_ATTACH_HELLO] = jt_helper_hello, [JT_ATTACH_ROUTE] = route,
-		[JT_ATTACH_CLAIM] = port_claim,	     [JT_ATTACH_RELEASE] = port_release,
-		[JT_ATTACH_FLUSH] = flush,	     [JT_ATTACH_BARRIER] = barrier,
+		[JT_ATTACH_HELLO] = jt_helper_hello,
+		[JT_ATTACH_ROUTE] = route,
+		[JT_ATTACH_CALL] = jt_calls_ask,
+		[JT_ATTACH_BARRIER] = barrier,
 	};
 	uint32_t op = h->question.op;
 
+	h->calls.questions++;
 	if (op >= JT_ARRAY_SIZE(ops) || !ops[op])
 		jt_helper_refuse(h, -EOPNOTSUPP, "there is no such question");
 	else if (op != JT_ATTACH_HELLO && !h->slice.header)
@@ -243,9 +206,15 @@ static bool sound(const struct jt_attach_message *m)
 	       m->size == sizeof(*m);
 }
 
+static bool has_rest(const struct jt_helper *h)
+{
+	return JT_READ(h->slice.header->send_head) != h->slice.send_tail || jt_calls_pending(h);
+}
+
 /*
- * Who was killed had published what lies in its slice: it leaves all the same. If
- * the page is full and no bank comes back soon, the rest of it is lost and counted.
+ * Who was killed had published what lies in its slice: it leaves all the same, and
+ * what it called for is done. If the page is full and no bank comes back soon, the
+ * rest of it is lost and counted.
  */
 static void take_rest(struct jt_controller *c, struct jt_helper *h)
 {
@@ -255,7 +224,7 @@ static void take_rest(struct jt_controller *c, struct jt_helper *h)
 	if (!s->header || h->cut)
 		return;
 	jt_scheduler_rung(c);
-	for (i = 0; i < REST_TRIES && !h->cut && JT_READ(s->header->send_head) != s->send_tail; i++)
+	for (i = 0; i < REST_TRIES && !h->cut && has_rest(h); i++)
 		jt_scheduler_flush(c);
 	__sync_fetch_and_add(&c->datapath.guests[h->guest].reasons[JT_REASON_SLICE_LEFT],
 			     jt_slice_left(s));

@@ -38,6 +38,7 @@ struct jt_helper {
 	uid_t uid;
 	gid_t gid;
 	struct jt_slice_state slice;
+	struct jt_helper_calls calls;
 	struct jt_member member;    /* `map': of its trust domain */
 	struct jt_domain *own;	    /* --page-per-guest: where its slice's messages go; or NULL */
 	uint64_t ports[65536 / 64]; /* claimed, by host order */

@@ -5,6 +5,7 @@
 
 #include <net/if.h>
 #include <sys/types.h>
+#include <jitney/bucket.h>
 #include <jitney/cycle.h>
 #include "common/address.h"
 
@@ -22,6 +23,7 @@ struct jt_guest_spec {
 	unsigned int count;
 	uid_t user; /* whose programs may attach, besides root's and our own; -1: nobody's */
 	gid_t group;
+	struct jt_share_settings share;
 };
 
 /* --peer NAME=ADDRESS */
@@ -65,7 +67,8 @@ struct jt_options {
 	uint16_t udp_port;  /* host order; 0: Ethernet frames */
 	enum jt_attach attach;
 	enum jt_zerocopy zerocopy;
-	unsigned int queues; /* of the uplink, with a socket each */
+	unsigned int queues;  /* of the uplink, with a socket each */
+	uint64_t uplink_rate; /* bits a second, for guests to share; 0: not given */
 	unsigned int busy_poll_us;
 	int cpu; /* that it runs on; -1: any one */
 	char *pin;

@@ -11,6 +11,7 @@ json_t *jt_report_guests(struct jt_controller *c);
 json_t *jt_report_peers(struct jt_controller *c);
 json_t *jt_report_cycle(struct jt_controller *c);
 json_t *jt_report_page(struct jt_controller *c);
+json_t *jt_report_calls(struct jt_controller *c);
 json_t *jt_report_drops(struct jt_controller *c);
 
 #endif

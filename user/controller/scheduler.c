@@ -27,11 +27,17 @@ static void measure_guest(struct jt_controller *c, uint32_t i, uint64_t elapsed,
 	struct jt_scheduler *s = &c->scheduler;
 	struct jt_guest *g = &c->datapath.guests[i];
 	uint64_t offered = jt_guest_offered(g), writes = JT_READ(g->writes);
-	uint64_t writes_ns = JT_READ(g->writes_ns), interval;
+	uint64_t writes_ns = JT_READ(g->writes_ns), interval, messages = offered - s->offered[i];
+	uint64_t expected = c->guests[i].expected_ns;
 
 	if (writes != s->writes[i])
 		g->write_ns = (writes_ns - s->writes_ns[i]) / (writes - s->writes[i]);
-	interval = jt_cycle_add(sums, elapsed, offered - s->offered[i], g->write_ns);
+	if (!messages && expected) { /* it has said how often it will send */
+		messages = 1;
+		elapsed = expected;
+	}
+	c->guests[i].expected_ns = 0;
+	interval = jt_cycle_add(sums, elapsed, messages, g->write_ns);
 	if (interval)
 		g->interval_ns = interval;
 	s->offered[i] = offered;
@@ -181,7 +187,9 @@ static bool swap(struct jt_controller *c, enum jt_swap why)
 	bool any = false;
 	unsigned int i;
 
+	jt_shares_tick(c);
 	jt_slices_collect(c);
+	jt_calls_flush(c); /* it is what happens now */
 	for (i = 0; i < c->page_count; i++)
 		any |= page_swap(c, c->pages[i], why);
 	if (any)
@@ -242,7 +250,9 @@ void jt_scheduler_rung(struct jt_controller *c)
 		jt_scheduler_wake(c, jt_env_now());
 	jt_slices_collect(c);
 	jt_slices_wake(c);
-	if (over_threshold(c, c->pages[0]))
+	if (jt_calls_flush(c))
+		jt_scheduler_flush(c);
+	else if (over_threshold(c, c->pages[0]))
 		jt_scheduler_full(c);
 	for (i = 1; i < c->page_count; i++)
 		if (over_threshold(c, c->pages[i]))

@@ -10,11 +10,6 @@
  * Who breaks the rules of the rings is cut off: its connection is shut down,
  * which the loop then sees as if the helper had gone.
  */
-#include <errno.h>
-#include <fcntl.h>
-#include <stdlib.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include "controller/helpers.h"
 #include "controller/places.h"
@@ -25,66 +20,6 @@
 #define RECORDS_TURN 256
 #define RECORDS_MAX 16384
 #define COLLECT_NS 500000ULL
-
-static int slice_map(struct jt_slice_state *s)
-{
-	const int seals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
-	void *at;
-	int err;
-
-	s->fd = memfd_create("jitney-slice", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	if (s->fd < 0)
-		return -errno;
-	/* All of it now: later, memory that lacks would be a signal and no error. */
-	err = -posix_fallocate(s->fd, 0, (off_t)s->size);
-	if (!err && fcntl(s->fd, F_ADD_SEALS, seals))
-		err = -errno;
-	if (err)
-		return err;
-	at = mmap(NULL, s->size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, s->fd, 0);
-	if (at == MAP_FAILED)
-		return -errno;
-	s->memory = at;
-	return 0;
-}
-
-int jt_slice_open(struct jt_slice_state *s, uint32_t send_size, uint32_t receive_size,
-		  uint64_t umem_size)
-{
-	uint64_t rings_end = jt_slice_rings_end(send_size, receive_size);
-	int err;
-
-	*s = (struct jt_slice_state){ .fd = -1,
-				      .size = rings_end + umem_size,
-				      .send_size = send_size,
-				      .receive_size = receive_size };
-	s->templates = calloc(JT_SLICE_TEMPLATES, sizeof(*s->templates));
-	err = s->templates ? slice_map(s) : -ENOMEM;
-	if (err) {
-		jt_slice_close(s);
-		return err;
-	}
-	s->header = (struct jt_slice *)s->memory;
-	*s->header = (struct jt_slice){ .magic = JT_SLICE_MAGIC,
-					.version = JT_SLICE_VERSION,
-					.send_size = send_size,
-					.receive_size = receive_size,
-					.umem_offset = rings_end,
-					.umem_size = umem_size };
-	return 0;
-}
-
-void jt_slice_close(struct jt_slice_state *s)
-{
-	if (s->memory)
-		munmap(s->memory, s->size);
-	if (s->fd >= 0)
-		close(s->fd);
-	free(s->templates);
-	*s = (struct jt_slice_state){ .fd = -1 };
-}
-
-/* --- out: from the helper into the page ----------------------------------------- */
 
 static struct jt_address address_of(const struct jt_template *t, bool source)
 {
@@ -138,30 +73,35 @@ static void template_resolve(struct jt_controller *c, uint32_t guest, struct jt_
 		t->reason = JT_REASON_SLICE_NO_PEER;
 }
 
-/* Return: false if the helper breaks the rules. */
-static bool template_take(struct jt_helper *h, const struct jt_slice_record *r, const uint8_t *body)
+bool jt_slice_template(struct jt_helper *h, uint64_t number, const struct jt_template *header)
 {
+	uint32_t size = jt_template_size(header->kind, header->flags);
 	struct jt_slice_template *t;
 	uint8_t wire[JT_TEMPLATE_MAX];
-	struct jt_template header;
-	uint32_t size;
 
-	if (r->template >= JT_SLICE_TEMPLATES || r->length != sizeof(header))
+	if (number >= JT_SLICE_TEMPLATES || !size || header->kind == JT_TEMPLATE_ETHERNET)
 		return false;
-	memcpy(&header, body, sizeof(header));
-	size = jt_template_size(header.kind, header.flags);
-	if (!size || header.kind == JT_TEMPLATE_ETHERNET)
-		return false;
-	jt_template_store(wire, &header, size);
+	jt_template_store(wire, header, size);
 	if (!jt_template_sound(wire, size))
 		return false;
-	t = &h->slice.templates[r->template];
+	t = &h->slice.templates[number];
 	memset(t, 0, sizeof(*t));
 	jt_template_load(&t->parsed.key.header, wire, size);
 	t->parsed.key.guest = h->guest;
 	t->parsed.template_size = size;
 	t->given = true;
 	return true;
+}
+
+/* Return: false if the helper breaks the rules. */
+static bool template_take(struct jt_helper *h, const struct jt_slice_record *r, const uint8_t *body)
+{
+	struct jt_template header;
+
+	if (r->length != sizeof(header))
+		return false;
+	memcpy(&header, body, sizeof(header));
+	return jt_slice_template(h, r->template, &header);
 }
 
 /* Where a helper's messages go. Nobody else can write to a page of its guest's own. */
@@ -178,17 +118,31 @@ static struct jt_peer *peer_for(struct jt_controller *c, const struct jt_helper 
 /* What became of a message in the ring. */
 enum outcome { TAKEN, REFUSED, STAYS, BROKEN };
 
-static int organize(struct jt_controller *c, const struct jt_helper *h, struct jt_slice_template *t)
+/* Charge what a template's messages cost on the uplink. @bytes: their records */
+static void charge(struct jt_controller *c, struct jt_helper *h, const struct jt_slice_template *t,
+		   uint64_t hint, bool opened, uint64_t bytes, unsigned int messages)
+{
+	if (t->flow.hint != hint)
+		bytes += JT_RECORD_HEAD + t->parsed.template_size;
+	if (opened)
+		bytes += c->datapath.peers[t->peer].head - JT_FRAME_START;
+	jt_allow_charge(&h->slice.allowed, bytes, messages);
+}
+
+static int organize(struct jt_controller *c, struct jt_helper *h, struct jt_slice_template *t)
 {
 	struct jt_message m = { .parsed = &t->parsed,
 				.flow = &t->flow,
 				.peer = peer_for(c, h, t->peer),
 				.peer_id = t->peer };
+	uint64_t hint = t->flow.hint;
 	int reason, opened = 0;
 
 	do
 		reason = jt_organize(page_for(c, h), &m, &opened);
 	while (reason == JT_REASON_CONTENDED);
+	if (!reason)
+		charge(c, h, t, hint, opened, JT_RECORD_HEAD + JT_ALIGN4(t->parsed.length), 1);
 	return reason;
 }
 
@@ -242,7 +196,7 @@ static unsigned int run_find(struct jt_slice_state *s, uint64_t left, const stru
 	struct jt_slice_record r;
 	unsigned int n;
 
-	for (n = 0; n < JT_RUN_MAX && left >= sizeof(r); n++) {
+	for (n = 0; n < JT_RUN_MAX && n < s->allowed.messages && left >= sizeof(r); n++) {
 		r = record_read(s, at);
 		t->parsed.length = r.length;
 		if (r.kind != JT_SLICE_MESSAGE || r.template != number ||
@@ -264,11 +218,15 @@ static unsigned int run_take(struct jt_controller *c, struct jt_helper *h, uint6
 	struct jt_run_message run[JT_RUN_MAX];
 	struct jt_slice_template *t;
 	struct jt_slice_record r;
+	uint64_t bytes = 0, hint;
 	struct jt_message m;
 	unsigned int n, i;
+	int opened = 0;
 
 	if (left > pending)
 		left = pending;
+	if (left > s->allowed.bytes)
+		left = s->allowed.bytes;
 	if (left < sizeof(r))
 		return 0;
 	r = record_read(s, at);
@@ -280,11 +238,15 @@ static unsigned int run_take(struct jt_controller *c, struct jt_helper *h, uint6
 		return 0;
 	m = (struct jt_message){ &t->parsed, &t->flow, peer_for(c, h, t->peer), t->peer };
 	n = run_find(s, left, m.peer, r.template, run);
-	n = n > 1 ? jt_organize_run(page_for(c, h), &m, run, n) : 0;
+	hint = t->flow.hint;
+	n = n > 1 ? jt_organize_run(page_for(c, h), &m, run, n, &opened) : 0;
 	for (i = 0; i < n; i++) {
 		s->send_tail += jt_slice_span(run[i].length);
 		*total += run[i].length;
+		bytes += JT_RECORD_HEAD + JT_ALIGN4(run[i].length);
 	}
+	if (n || opened)
+		charge(c, h, t, hint, opened, bytes, n);
 	return n;
 }
 
@@ -337,23 +299,29 @@ static void count(struct jt_controller *c, struct jt_helper *h, uint64_t message
 
 /*
  * Take at most @budget records. @more: set if there were more; as it was otherwise.
- * Return: false if what is left has to wait for a bank.
+ * Return: false if what is left has to wait for a bank, behind calls, or until
+ * somebody pays for it.
  */
 static bool collect(struct jt_controller *c, struct jt_helper *h, unsigned int budget, bool *more)
 {
 	struct jt_slice_state *s = &h->slice;
-	uint64_t head = JT_READ(s->header->send_head), span, messages = 0, total = 0;
+	uint64_t head, span, messages = 0, total = 0;
 	enum outcome outcome = TAKEN;
 	struct jt_slice_record r = { 0 };
 	unsigned int run;
 	bool message;
 
-	if (head == s->send_tail || h->cut)
+	if (h->cut)
 		return true;
+	if (!jt_calls_precede(c, h, &head))
+		return false;
+	if (head == s->send_tail)
+		return true;
+	jt_allow(c, h->guest, &s->allowed);
 	if (head - s->send_tail > s->send_size || head % JT_SLICE_ALIGN)
 		outcome = BROKEN;
 	page_for(c, h)->packet = s->memory + jt_slice_send_offset();
-	while (s->send_tail != head && outcome <= REFUSED && budget) {
+	while (s->send_tail != head && outcome <= REFUSED && budget && jt_allowed(&s->allowed)) {
 		run = run_take(c, h, head - s->send_tail, &total);
 		messages += run;
 		budget -= run < budget ? run : budget;
@@ -376,8 +344,11 @@ static bool collect(struct jt_controller *c, struct jt_helper *h, unsigned int b
 	JT_WRITE(s->header->send_tail, s->send_tail);
 	if (outcome == BROKEN)
 		jt_helper_cut(c, h, "its send ring makes no sense");
-	*more |= outcome <= REFUSED && s->send_tail != head;
-	return outcome <= REFUSED;
+	if (!jt_allowed(&s->allowed) && s->send_tail != head)
+		jt_allow_wait(c, &s->allowed, !s->held);
+	s->held = !jt_allowed(&s->allowed) && s->send_tail != head;
+	*more |= outcome <= REFUSED && s->send_tail != head && !s->held;
+	return outcome <= REFUSED && !s->held;
 }
 
 bool jt_slice_collect(struct jt_controller *c, struct jt_helper *h)
@@ -434,7 +405,8 @@ bool jt_slices_pending(struct jt_controller *c)
 
 	for (h = c->helpers.first; h; h = h->next)
 		if (h->slice.header && !h->cut &&
-		    JT_READ(h->slice.header->send_head) != h->slice.send_tail)
+		    ((!h->slice.held && JT_READ(h->slice.header->send_head) != h->slice.send_tail) ||
+		     jt_calls_pending(h)))
 			return true;
 	return false;
 }
@@ -463,7 +435,7 @@ void jt_slices_wake(struct jt_controller *c)
 
 	__atomic_thread_fence(__ATOMIC_SEQ_CST); /* between the tail, and the look at who waits */
 	for (h = c->helpers.first; h; h = h->next)
-		if (h->slice.header && JT_READ(h->slice.header->send_waiting) &&
+		if (h->slice.header && !h->slice.held && JT_READ(h->slice.header->send_waiting) &&
 		    jt_cas(&h->slice.header->send_waiting, 1, 0) == 1)
 			jt_helper_wake(h->cycle);
 }

@@ -9,6 +9,7 @@
 #include <jitney/run.h>
 #include <jitney/slice.h>
 #include <jitney/walk.h>
+#include "controller/admit.h"
 
 struct jt_controller;
 struct jt_helper;
@@ -32,9 +33,12 @@ struct jt_slice_state {
 	uint32_t send_size, receive_size;
 	uint64_t send_tail, receive_head;
 	uint64_t receive_told; /* the head as the helper knows it */
+	uint64_t given_back;   /* its tail, as a call said */
 	uint64_t sent, refused, received, lost;
 	uint64_t writes, writes_ns;	     /* as last read */
 	uint64_t mapped, mapped_bytes;	     /* the same */
+	struct jt_allowance allowed;	     /* what may be taken of it now */
+	bool held;			     /* its messages wait until somebody pays for them */
 	struct jt_slice_template *templates; /* JT_SLICE_TEMPLATES */
 };
 
@@ -42,6 +46,9 @@ struct jt_slice_state {
 int jt_slice_open(struct jt_slice_state *s, uint32_t send_size, uint32_t receive_size,
 		  uint64_t umem_size);
 void jt_slice_close(struct jt_slice_state *s);
+
+/* A template as the helper gave it. Return: false if it can't be one. */
+bool jt_slice_template(struct jt_helper *h, uint64_t number, const struct jt_template *header);
 
 /*
  * jt_slices_collect() - Take aboard what helpers have written

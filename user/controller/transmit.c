@@ -32,6 +32,7 @@
 #include <errno.h>
 
 #include "common/log.h"
+#include "controller/admit.h"
 #include "controller/capture.h"
 #include "controller/domains.h"
 #include "controller/outer.h"
@@ -178,8 +179,10 @@ static bool extent_send(struct jt_controller *c, struct jt_transmit *t, uint64_t
 	struct jt_drain *drain = drain_of(t, epoch);
 	uint8_t *frame = jt_page_frame(t->page, number);
 	uint32_t id, head, end, messages;
+	bool held = t->held;
 	__u64 word;
 
+	t->held = false;
 	if (!jt_extent_try_seal(x, (uint32_t)epoch, &word)) {
 		if (t->domain)
 			jt_domain_reset(c, t->domain, "an extent that never stops changing");
@@ -209,11 +212,16 @@ static bool extent_send(struct jt_controller *c, struct jt_transmit *t, uint64_t
 		frame_lost(c, id, messages, JT_REASON_UPLINK_DOWN);
 		return true;
 	}
+	t->held = t->domain && !jt_domain_admit(c, t->domain, !held);
+	if (t->held)
+		return false;
 	jt_outer_write(c, id, JT_FRAME_DATA, frame, end);
 	/* One queue for a peer: its frames stay in order. */
 	if (!jt_xsk_send(&c->xsk, id, frame + JT_FRAME_START, end - JT_FRAME_START))
 		return false;
 	drain->outstanding++;
+	if (t->domain)
+		jt_domain_charge(c, t->domain, end - JT_FRAME_START, messages);
 	frame_sent(c, t, id, frame + JT_FRAME_START, end - JT_FRAME_START, messages);
 	return true;
 }
@@ -391,10 +399,13 @@ bool jt_transmit_step(struct jt_controller *c, struct jt_transmit *t, uint64_t e
 	return false;
 }
 
-/* A page that is reset has banks to be wiped, too, but no hurry. */
+/*
+ * A page that is reset has banks to be wiped, too, but no hurry; and for one that is
+ * held shares have a timer.
+ */
 static bool page_waiting(const struct jt_transmit *t)
 {
-	return !t->reset_ns && t->send_epoch != JT_READ(t->page->control->epoch);
+	return !t->reset_ns && !t->held && t->send_epoch != JT_READ(t->page->control->epoch);
 }
 
 bool jt_transmit_waiting(struct jt_controller *c)

@@ -97,6 +97,7 @@ void jt_uplink_changed(struct jt_controller *c, const struct jt_netdev *dev, boo
 		if (!was_same)
 			jt_peers_uplink(c);
 	}
+	jt_shares_uplink(c);
 }
 
 int jt_uplink_start(struct jt_controller *c)

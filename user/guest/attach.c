@@ -176,8 +176,20 @@ int jt_attach_open(struct jitney *j, const char *path, struct jt_attach_message 
 	return 0;
 }
 
+/* What a question takes: the controller shows what calls save that are none. */
+static void asked(struct jitney *j, uint64_t ns)
+{
+	struct jt_slice *slice = j->view.slice;
+
+	if (!slice)
+		return;
+	JT_WRITE(slice->asked_ns, slice->asked_ns + ns);
+	JT_WRITE(slice->asked, slice->asked + 1);
+}
+
 int jt_attach_ask(struct jitney *j, uint32_t op, struct jt_attach_message *m)
 {
+	uint64_t start = jt_env_now();
 	int fds[JT_FD_COUNT], err;
 	unsigned int count;
 
@@ -185,19 +197,14 @@ int jt_attach_ask(struct jitney *j, uint32_t op, struct jt_attach_message *m)
 		return -EPIPE;
 	err = exchange(j->connection, op, m, -1, fds, &count);
 	close_all(fds, count);
-	if (!err)
+	if (!err) {
+		asked(j, jt_env_now() - start);
 		return m->error;
+	}
 	/* A late answer would be taken for the next one's: have the connection seen as lost. */
 	shutdown(j->connection, SHUT_RDWR);
 	j->upkeep_ns = 0;
 	return err;
-}
-
-int jt_ask_flush(struct jitney *j)
-{
-	struct jt_attach_message m = { 0 };
-
-	return jt_attach_ask(j, JT_ATTACH_FLUSH, &m);
 }
 
 void jt_attach_close(struct jitney *j)

@@ -18,22 +18,27 @@
 
 #define WAIT_NS 100000000ULL /* then look whether the controller still lives */
 
-void jt_ring_doorbell(struct jitney *j)
+void jt_doorbell(struct jitney *j)
 {
 	uint64_t one = 1;
 
-	j->rung = j->head;
 	/* One that died in its sleep is asleep for ever: be quick to notice. */
 	if (write(j->fds[JT_FD_DOORBELL], &one, sizeof(one)) < 0 || jt_attach_lost(j))
 		j->upkeep_ns = 0;
 }
 
+void jt_ring_doorbell(struct jitney *j)
+{
+	j->rung = j->head;
+	jt_doorbell(j);
+}
+
 /* The ring may be half full: is it, as far as the controller has come by now? */
 static void ring_if_half(struct jitney *j)
 {
-	uint64_t half = j->share.send_size / 2;
+	uint64_t half = j->view.send_size / 2;
 
-	j->tail = JT_READ(j->share.slice->send_tail);
+	j->tail = JT_READ(j->view.slice->send_tail);
 	if (j->head - j->tail >= half) {
 		jt_ring_doorbell(j);
 		j->bell_next = j->head + half;
@@ -45,7 +50,7 @@ static void ring_if_half(struct jitney *j)
 /* Show the controller what was written. */
 void jt_slice_publish(struct jitney *j)
 {
-	struct jt_slice *slice = j->share.slice;
+	struct jt_slice *slice = j->view.slice;
 
 	JT_WRITE(slice->send_head, j->head);
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
@@ -88,8 +93,8 @@ static bool has_room(struct jitney *j, uint64_t span)
 {
 	__u64 gap;
 
-	j->tail = JT_READ(j->share.slice->send_tail);
-	return jt_ring_room(j->head, j->tail, j->share.send_size, span, &gap);
+	j->tail = JT_READ(j->view.slice->send_tail);
+	return jt_ring_room(j->head, j->tail, j->view.send_size, span, &gap);
 }
 
 /*
@@ -100,7 +105,7 @@ static bool has_room(struct jitney *j, uint64_t span)
  */
 int jt_slice_wait(struct jitney *j, uint64_t span)
 {
-	struct jt_slice *slice = j->share.slice;
+	struct jt_slice *slice = j->view.slice;
 	int err;
 
 	j->statistics.waited++;
@@ -131,7 +136,7 @@ int jt_page_wait(struct jitney *j)
 	int err;
 
 	j->statistics.waited++;
-	JT_WRITE(j->share.slice->send_waiting, 1);
+	JT_WRITE(j->view.slice->send_waiting, 1);
 	jt_ring_doorbell(j);
 	if (j->flags & JITNEY_NONBLOCK)
 		return refuse(j);
@@ -182,7 +187,7 @@ int jt_postpone(struct jitney *j, unsigned int count)
 		return 0;
 	j->postponed_cycle = start;
 	j->statistics.postponed++;
-	JT_WRITE(j->share.slice->postponed, j->share.slice->postponed + 1);
+	JT_WRITE(j->view.slice->postponed, j->view.slice->postponed + 1);
 	do {
 		err = j->flags & JITNEY_NONBLOCK ? postpone_refuse(j, start) :
 						   wait_cycle(j, end - now);

@@ -266,6 +266,7 @@ int jitney_connect(struct jitney *j, uint16_t port, const struct sockaddr *to, s
 void jitney_disconnect(struct jitney_flow *flow)
 {
 	struct jitney_flow **at;
+	struct jt_port *port;
 
 	if (!flow)
 		return;
@@ -273,6 +274,9 @@ void jitney_disconnect(struct jitney_flow *flow)
 		;
 	*at = flow->next;
 	jt_template_forget(flow);
+	port = flow->port;
+	if (!--port->flows && port->automatic)
+		jt_port_release(flow->j, port);
 	free(flow->map);
 	free(flow);
 }

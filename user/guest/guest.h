@@ -26,6 +26,8 @@
 #include <jitney/jitney.h>
 #include <jitney/slice.h>
 
+#include "call.h"
+
 #define JT_BATCH 64U	       /* messages that one look at a socket takes */
 #define JT_DATAGRAM_MAX 65536U /* bytes of one */
 #define JT_REASON_SIZE 192
@@ -90,7 +92,7 @@ struct jt_number {
 };
 
 /* A mapped slice. */
-struct jt_share {
+struct jt_view {
 	struct jt_slice *slice; /* NULL: none */
 	size_t size;
 	uint8_t *send;
@@ -123,7 +125,7 @@ struct jitney {
 	uint64_t upkeep_ns; /* when jt_upkeep() is due */
 
 	/* The send ring, and its doorbell. */
-	struct jt_share share;
+	struct jt_view view;
 	uint64_t head;	    /* behind the last record */
 	uint64_t tail;	    /* the controller's, as last read */
 	uint64_t rung;	    /* head when the doorbell was last rung for a sleeper */
@@ -132,6 +134,7 @@ struct jitney {
 	uint64_t mean_ns;	  /* of a write */
 	uint64_t postponed_cycle; /* start of the cycle in which that happened last */
 	struct jt_number *numbers;
+	struct jt_queue calls;
 	struct jt_xsk *xsk;
 	struct jt_xdp *xdp;
 	struct jt_map *map;
@@ -148,8 +151,8 @@ struct jitney {
 	uint64_t retry_gap_ns;
 
 	/* Receiving. */
-	struct jt_share old; /* of a controller that is gone */
-	bool armed;	     /* receive_waiting is set */
+	struct jt_view old; /* of a controller that is gone */
+	bool armed;	    /* receive_waiting is set */
 	int epoll;
 	int room_fd; /* in there, for who was told -EAGAIN: see room.c; -1: nobody was */
 	struct jt_sockets *sockets;
@@ -217,18 +220,18 @@ void jt_say(struct jitney *j, const char *format, ...) __attribute__((format(pri
 int jt_attach_open(struct jitney *j, const char *path, struct jt_attach_message *m);
 int jt_attach_ask(struct jitney *j, uint32_t op, struct jt_attach_message *m);
 void jt_attach_close(struct jitney *j);
-int jt_ask_flush(struct jitney *j);
 bool jt_attach_lost(const struct jitney *j);
 
 /* slice.c: the rings. */
-int jt_share_map(struct jt_share *s, int fd, uint64_t size);
-void jt_share_unmap(struct jt_share *s);
+int jt_view_map(struct jt_view *s, int fd, uint64_t size);
+void jt_view_unmap(struct jt_view *s);
 void *jt_map(int fd, size_t size, int protection);
-unsigned int jt_share_receive(struct jitney *j, struct jt_share *s, uint64_t head,
-			      struct jitney_message *out, unsigned int max);
-void jt_share_release(struct jt_share *s);
+unsigned int jt_view_receive(struct jitney *j, struct jt_view *s, uint64_t head,
+			     struct jitney_message *out, unsigned int max);
+void jt_view_release(struct jt_view *s);
 
 /* doorbell.c: who waits, and who wakes whom. */
+void jt_doorbell(struct jitney *j);
 void jt_slice_publish(struct jitney *j);
 int jt_slice_wait(struct jitney *j, uint64_t span);
 void jt_ring_doorbell(struct jitney *j);
@@ -272,6 +275,7 @@ void jt_sockets_close(struct jt_sockets *s);
 int jt_sockets_fd(const struct jt_sockets *s);
 int jt_port_open(struct jitney *j, uint16_t number, struct jt_port **out);
 void jt_port_close(struct jitney *j, struct jt_port *port);
+void jt_port_claim(struct jitney *j, const struct jt_port *port);
 void jt_port_release(struct jitney *j, struct jt_port *port);
 struct jt_port *jt_port_find(const struct jitney *j, uint16_t number);
 int jt_socket_send(struct jitney_flow *flow, const struct iovec *messages, unsigned int count);

@@ -70,7 +70,7 @@ static void record_take(struct leftover *l, const struct jt_slice_record *r, uin
 
 static void walk(struct leftover *l)
 {
-	struct jt_share *s = &l->j->share;
+	struct jt_view *s = &l->j->view;
 	struct jt_slice_record r;
 	uint64_t at = l->tail, place, left, span;
 
@@ -88,11 +88,11 @@ static void walk(struct leftover *l)
 
 void jt_slice_leftover(struct jitney *j)
 {
-	uint64_t tail = JT_READ(j->share.slice->send_tail);
+	uint64_t tail = JT_READ(j->view.slice->send_tail);
 	struct leftover *l;
 	unsigned int i;
 
-	if (tail == j->head || j->head - tail > j->share.send_size)
+	if (tail == j->head || j->head - tail > j->view.send_size)
 		return;
 	l = calloc(1, sizeof(*l));
 	if (!l)

@@ -111,7 +111,7 @@ static int write_in_place(struct jitney_flow *flow, const void *data)
 				      .flow = &flow->map->flow,
 				      .peer = &m->peers[flow->id],
 				      .peer_id = flow->id };
-	__u64 *writing = &j->share.slice->writing;
+	__u64 *writing = &j->view.slice->writing;
 	int opened = 0, reason = JT_REASON_STALE;
 
 	m->page.packet = data;
@@ -127,7 +127,7 @@ static int write_in_place(struct jitney_flow *flow, const void *data)
 static int map_put(struct jitney_flow *flow, const void *data, uint32_t length)
 {
 	struct jitney *j = flow->j;
-	struct jt_slice *slice = j->share.slice;
+	struct jt_slice *slice = j->view.slice;
 	int reason, err;
 
 	if ((!flow->frame || flow->map->made != j->statistics.attached) && flow_make(flow))
@@ -179,6 +179,6 @@ const struct jt_call jt_call_map = {
 	.open = map_open,
 	.put = map_put,
 	.publish = map_publish,
-	.flush = jt_ask_flush,
+	.flush = jt_call_flush,
 	.close = map_close,
 };

@@ -177,7 +177,7 @@ static void drain(struct jitney *j)
 	int err = j->call->put ? -EAGAIN : 0, i;
 
 	for (i = 0; i < DRAIN_TRIES && err == -EAGAIN; i++) {
-		if (JT_READ(j->share.slice->send_tail) == j->head)
+		if (JT_READ(j->view.slice->send_tail) == j->head)
 			return;
 		if (i)
 			usleep(DRAIN_US);
@@ -193,7 +193,7 @@ void jitney_close(struct jitney *j)
 		j->call->publish(j);
 	drain(j);
 	jt_detach(j, 0);
-	jt_share_unmap(&j->old);
+	jt_view_unmap(&j->old);
 	while (j->flows)
 		jitney_disconnect(j->flows);
 	while (j->ports)
@@ -210,15 +210,21 @@ void jitney_close(struct jitney *j)
 	free(j);
 }
 
+/* What the controller refuses, or has not claimed yet, comes through the port's socket. */
+void jt_port_claim(struct jitney *j, const struct jt_port *port)
+{
+	struct jt_request request = { .routine = JT_ROUTINE_claim,
+				      .u.arguments = { port->number } };
+
+	if (j->receive == JITNEY_RECEIVE_SLICE || j->receive == JITNEY_RECEIVE_XDP)
+		jt_call(j, &request);
+}
+
 static int claim(struct jitney *j, const struct jt_port *port)
 {
-	struct jt_attach_message m = { .u.port.port = jt_htons(port->number) };
-
 	if (j->raw)
 		return jt_raw_ports(j);
-	/* What the controller refuses still comes through the port's socket. */
-	if (j->receive == JITNEY_RECEIVE_SLICE || j->receive == JITNEY_RECEIVE_XDP)
-		jt_attach_ask(j, JT_ATTACH_CLAIM, &m);
+	jt_port_claim(j, port);
 	return 0;
 }
 
@@ -241,13 +247,17 @@ int jitney_bind(struct jitney *j, uint16_t number)
 	return err;
 }
 
-/* Nobody uses the port any more: let other programs have it. */
+/*
+ * Nobody uses the port any more: let other programs have it. That can't wait: from
+ * the moment on that the socket is closed, what comes may be theirs.
+ */
 void jt_port_release(struct jitney *j, struct jt_port *port)
 {
-	struct jt_attach_message m = { .u.port.port = jt_htons(port->number) };
+	struct jt_request request = { .routine = JT_ROUTINE_release,
+				      .u.arguments = { port->number } };
 
 	if (j->receive == JITNEY_RECEIVE_SLICE || j->receive == JITNEY_RECEIVE_XDP)
-		jt_attach_ask(j, JT_ATTACH_RELEASE, &m);
+		jt_call_now(j, &request, NULL);
 	jt_port_close(j, port);
 	if (j->raw)
 		jt_raw_ports(j);
@@ -271,12 +281,14 @@ int jitney_flush(struct jitney *j)
 
 void jitney_statistics(struct jitney *j, struct jitney_statistics *out)
 {
-	struct jitney_statistics now = j->statistics;
-	size_t size = out->size < sizeof(now) ? out->size : sizeof(now);
+	size_t size = out->size < sizeof(j->statistics) ? out->size : sizeof(j->statistics);
+	struct jitney_statistics now;
 
+	jt_calls_reap(j);
+	now = j->statistics;
 	now.lost += j->lost_before + jt_inbox_lost(j);
-	if (j->share.slice)
-		now.lost += JT_READ(j->share.slice->receive_lost);
+	if (j->view.slice)
+		now.lost += JT_READ(j->view.slice->receive_lost);
 	now.size = size;
 	now.call = j->call->id;
 	now.receive = j->receive;

@@ -15,7 +15,7 @@ static void disarm(struct jitney *j)
 
 	if (!j->armed)
 		return;
-	JT_WRITE(j->share.slice->receive_waiting, 0);
+	JT_WRITE(j->view.slice->receive_waiting, 0);
 	if (read(j->fds[JT_FD_RECEIVE], &count, sizeof(count)) < 0)
 		count = 0; /* nothing has come: it does not block */
 	j->armed = false;
@@ -24,10 +24,10 @@ static void disarm(struct jitney *j)
 /* What the last call handed out is no longer in use. */
 static void release(struct jitney *j)
 {
-	jt_share_release(&j->share);
-	jt_share_release(&j->old);
+	jt_view_release(&j->view);
+	jt_view_release(&j->old);
 	if (j->old.slice && JT_READ(j->old.slice->receive_head) == j->old.taken)
-		jt_share_unmap(&j->old);
+		jt_view_unmap(&j->old);
 }
 
 /* One look at everything, without waiting. */
@@ -40,16 +40,16 @@ static unsigned int look(struct jitney *j, struct jitney_message *out, unsigned 
 	release(j);
 	if (now >= j->upkeep_ns)
 		jt_upkeep(j, now);
-	if (j->share.slice)
-		head = JT_READ(j->share.slice->receive_head);
+	if (j->view.slice)
+		head = JT_READ(j->view.slice->receive_head);
 	if (j->old.slice)
-		got = jt_share_receive(j, &j->old, JT_READ(j->old.slice->receive_head), out, max);
+		got = jt_view_receive(j, &j->old, JT_READ(j->old.slice->receive_head), out, max);
 	stack = j->raw ? jt_raw_receive(j, out + got, max - got) :
 			 jt_sockets_receive(j, out + got, max - got);
 	if (j->inbox && got + stack < max)
 		got += jt_inbox_receive(j, out + got + stack, max - got - stack);
-	if (j->share.slice && got + stack < max)
-		got += jt_share_receive(j, &j->share, head, out + got + stack, max - got - stack);
+	if (j->view.slice && got + stack < max)
+		got += jt_view_receive(j, &j->view, head, out + got + stack, max - got - stack);
 	j->statistics.received += got;
 	return got + stack;
 }
@@ -57,14 +57,14 @@ static unsigned int look(struct jitney *j, struct jitney_message *out, unsigned 
 /* Have the controller wake this handle. Return: true if something has come meanwhile. */
 static bool arm(struct jitney *j)
 {
-	struct jt_slice *slice = j->share.slice;
+	struct jt_slice *slice = j->view.slice;
 
 	if (!slice || j->connection < 0)
 		return false;
 	JT_WRITE(slice->receive_waiting, 1);
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	j->armed = true;
-	return JT_READ(slice->receive_head) != j->share.taken;
+	return JT_READ(slice->receive_head) != j->view.taken;
 }
 
 /* Milliseconds to sleep: until @deadline, or until the controller may be back. */

@@ -32,7 +32,7 @@ void jt_room_want(struct jitney *j, int fd, uint32_t events)
 void jt_room_want_cycle(struct jitney *j)
 {
 	jt_room_want(j, j->fds[JT_FD_CYCLE], EPOLLIN);
-	JT_WRITE(j->share.slice->send_waiting, 1);
+	JT_WRITE(j->view.slice->send_waiting, 1);
 }
 
 void jt_room_done(struct jitney *j)
@@ -47,7 +47,7 @@ void jt_room_done(struct jitney *j)
 	else
 		epoll_ctl(j->epoll, EPOLL_CTL_DEL, j->room_fd, NULL);
 	if (j->room_fd == j->fds[JT_FD_CYCLE]) {
-		JT_WRITE(j->share.slice->send_waiting, 0);
+		JT_WRITE(j->view.slice->send_waiting, 0);
 		if (read(j->room_fd, &count, sizeof(count)) < 0)
 			count = 0; /* it was not told yet: one word too many for who waits next */
 	}

@@ -107,7 +107,7 @@ void jt_peers_forget(struct jitney *j)
 static int put_measured(struct jitney_flow *f, const struct iovec *message)
 {
 	struct jitney *j = f->j;
-	struct jt_slice *slice = j->share.slice;
+	struct jt_slice *slice = j->view.slice;
 	uint64_t start = jt_env_now(), took;
 	int err = j->call->put(f, message->iov_base, (uint32_t)message->iov_len);
 

@@ -30,7 +30,7 @@ void *jt_map(int fd, size_t size, int protection)
 	return memory;
 }
 
-int jt_share_map(struct jt_share *s, int fd, uint64_t size)
+int jt_view_map(struct jt_view *s, int fd, uint64_t size)
 {
 	struct jt_slice *slice;
 	uint32_t send, receive;
@@ -48,17 +48,17 @@ int jt_share_map(struct jt_share *s, int fd, uint64_t size)
 		munmap(slice, size);
 		return -EPROTO;
 	}
-	*s = (struct jt_share){ .slice = slice,
-				.size = size,
-				.send = (uint8_t *)slice + jt_slice_send_offset(),
-				.receive = (uint8_t *)slice + jt_slice_receive_offset(send),
-				.send_size = send,
-				.receive_size = receive,
-				.taken = JT_READ(slice->receive_tail) };
+	*s = (struct jt_view){ .slice = slice,
+			       .size = size,
+			       .send = (uint8_t *)slice + jt_slice_send_offset(),
+			       .receive = (uint8_t *)slice + jt_slice_receive_offset(send),
+			       .send_size = send,
+			       .receive_size = receive,
+			       .taken = JT_READ(slice->receive_tail) };
 	return 0;
 }
 
-void jt_share_unmap(struct jt_share *s)
+void jt_view_unmap(struct jt_view *s)
 {
 	if (s->slice)
 		munmap(s->slice, s->size);
@@ -68,7 +68,7 @@ void jt_share_unmap(struct jt_share *s)
 /* Room for a record of @span bytes, behind a skip if need be. NULL: none. */
 static uint8_t *ring_take(struct jitney *j, uint64_t span)
 {
-	struct jt_share *s = &j->share;
+	struct jt_view *s = &j->view;
 	struct jt_slice_record skip = { .kind = JT_SLICE_SKIP };
 	__u64 gap;
 	uint8_t *at;
@@ -135,7 +135,7 @@ static int template_put(struct jitney_flow *flow)
 	memcpy(at, &r, sizeof(r));
 	memcpy(at + sizeof(r), &flow->template, sizeof(flow->template));
 	/* What holds at the controller's position: see leftover.c. */
-	if (n->since < JT_READ(j->share.slice->send_tail)) {
+	if (n->since < JT_READ(j->view.slice->send_tail)) {
 		n->earlier = n->now;
 		n->first = j->head - jt_slice_span(r.length);
 	}
@@ -187,10 +187,10 @@ static int slice_open(struct jitney *j, const struct jt_attach_hello *hello)
 		slice_free(j);
 		return -EPROTO;
 	}
-	j->head = JT_READ(j->share.slice->send_head);
-	j->tail = JT_READ(j->share.slice->send_tail);
+	j->head = JT_READ(j->view.slice->send_head);
+	j->tail = JT_READ(j->view.slice->send_tail);
 	j->rung = j->tail;
-	j->bell_next = j->tail + j->share.send_size / 2;
+	j->bell_next = j->tail + j->view.send_size / 2;
 	j->mean_ns = 0;
 	j->samples = 0;
 	return 0;
@@ -214,7 +214,7 @@ const struct jt_call jt_call_slice = {
 	.open = slice_open,
 	.put = slice_put,
 	.publish = jt_slice_publish,
-	.flush = jt_ask_flush,
+	.flush = jt_call_flush,
 	.close = slice_close,
 };
 
@@ -259,8 +259,8 @@ static uint64_t arrival_take(const struct jitney *j, const uint8_t *at, uint64_t
  * Hand out what lies before @head, in place. Records are not believed further
  * than the ring reaches: one that is wrong ends what can be had of it.
  */
-unsigned int jt_share_receive(struct jitney *j, struct jt_share *s, uint64_t head,
-			      struct jitney_message *out, unsigned int max)
+unsigned int jt_view_receive(struct jitney *j, struct jt_view *s, uint64_t head,
+			     struct jitney_message *out, unsigned int max)
 {
 	uint64_t place, left, span;
 	unsigned int n = 0;
@@ -290,7 +290,7 @@ unsigned int jt_share_receive(struct jitney *j, struct jt_share *s, uint64_t hea
 }
 
 /* What was handed out is no longer looked at. */
-void jt_share_release(struct jt_share *s)
+void jt_view_release(struct jt_view *s)
 {
 	if (s->slice && JT_READ(s->slice->receive_tail) != s->taken)
 		JT_WRITE(s->slice->receive_tail, s->taken);

@@ -125,9 +125,11 @@ static int begin(struct jitney *j, const struct jt_attach_hello *hello)
 	j->ifindex = hello->ifindex;
 	j->ethertype = hello->ethertype;
 	memcpy(j->mac, hello->mac, sizeof(j->mac));
-	err = jt_share_map(&j->share, j->fds[JT_FD_SLICE], hello->slice_size);
+	err = jt_view_map(&j->view, j->fds[JT_FD_SLICE], hello->slice_size);
 	if (!err)
 		err = notice_map(j);
+	if (!err)
+		jt_calls_begin(j);
 	if (!err)
 		err = watch(j, j->fds[JT_FD_RECEIVE]);
 	if (!err)
@@ -145,21 +147,17 @@ static int begin(struct jitney *j, const struct jt_attach_hello *hello)
 		j->receive = JITNEY_RECEIVE_SLICE;
 	if (j->inbox)
 		j->receive = JITNEY_RECEIVE_XDP;
-	JT_WRITE(j->share.slice->receive_waiting, 1);
+	JT_WRITE(j->view.slice->receive_waiting, 1);
 	j->armed = true;
 	return 0;
 }
 
 static void claim_all(struct jitney *j)
 {
-	struct jt_attach_message m = { 0 };
 	struct jt_port *p;
 
-	/* What the controller refuses still comes through the port's socket. */
-	for (p = j->ports; p && (j->receive == JITNEY_RECEIVE_SLICE || j->inbox); p = p->next) {
-		m.u.port.port = jt_htons(p->number);
-		jt_attach_ask(j, JT_ATTACH_CLAIM, &m);
-	}
+	for (p = j->ports; p; p = p->next)
+		jt_port_claim(j, p);
 }
 
 static void flows_forget(struct jitney *j)
@@ -185,6 +183,7 @@ static void retry_later(struct jitney *j, uint64_t now)
 static void unattach(struct jitney *j)
 {
 	jt_room_done(j);
+	jt_calls_end(j);
 	unwatch(j, j->fds[JT_FD_RECEIVE]);
 	unwatch(j, j->connection);
 	unwatch(j, j->fds[JT_FD_SOCKET]);
@@ -214,7 +213,7 @@ int jt_attach(struct jitney *j, uint64_t now)
 		err = begin(j, &m.u.hello);
 		if (err) {
 			unattach(j);
-			jt_share_unmap(&j->share);
+			jt_view_unmap(&j->view);
 		}
 	}
 	if (err) {
@@ -235,15 +234,15 @@ static void share_retire(struct jitney *j)
 {
 	struct jt_slice *old = j->old.slice;
 
-	j->lost_before += JT_READ(j->share.slice->receive_lost);
+	j->lost_before += JT_READ(j->view.slice->receive_lost);
 	/* A second one in a row: who has messages in hand out of the first keeps those. */
 	if (old && JT_READ(old->receive_tail) != j->old.taken) {
-		jt_share_unmap(&j->share);
+		jt_view_unmap(&j->view);
 		return;
 	}
-	jt_share_unmap(&j->old);
-	j->old = j->share;
-	memset(&j->share, 0, sizeof(j->share));
+	jt_view_unmap(&j->old);
+	j->old = j->view;
+	memset(&j->view, 0, sizeof(j->view));
 }
 
 void jt_detach(struct jitney *j, uint64_t now)

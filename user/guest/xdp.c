@@ -227,6 +227,6 @@ const struct jt_call jt_call_xdp = {
 	.open = xdp_open,
 	.put = xdp_put,
 	.publish = xdp_publish,
-	.flush = jt_ask_flush,
+	.flush = jt_call_flush,
 	.close = xdp_free,
 };

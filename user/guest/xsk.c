@@ -47,11 +47,11 @@ static int rings_map(struct jt_xsk *x)
 
 static bool umem_sound(const struct jitney *j, const struct jt_xsk *x)
 {
-	const struct jt_slice *s = j->share.slice;
+	const struct jt_slice *s = j->view.slice;
 	uint64_t needs = (uint64_t)(x->send_chunks + x->receive_chunks) * x->chunk;
 
-	return x->chunk >= JT_EXTENT_SIZE_MIN && s->umem_offset <= j->share.size &&
-	       s->umem_size <= j->share.size - s->umem_offset && needs <= s->umem_size;
+	return x->chunk >= JT_EXTENT_SIZE_MIN && s->umem_offset <= j->view.size &&
+	       s->umem_size <= j->view.size - s->umem_offset && needs <= s->umem_size;
 }
 
 int jt_xsk_open(struct jitney *j, const struct jt_attach_hello *hello)
@@ -66,7 +66,7 @@ int jt_xsk_open(struct jitney *j, const struct jt_attach_hello *hello)
 	x->chunk = hello->geometry.extent_size;
 	x->send_chunks = hello->call == JT_CALL_XDP ? JT_SOCKET_SEND_CHUNKS : 0;
 	x->receive_chunks = hello->receive == JT_RECEIVE_XDP ? JT_SOCKET_RECEIVE_CHUNKS : 0;
-	x->umem = (uint8_t *)j->share.slice + j->share.slice->umem_offset;
+	x->umem = (uint8_t *)j->view.slice + j->view.slice->umem_offset;
 	if (x->fd >= 0 && umem_sound(j, x))
 		err = rings_map(x);
 	if (err)

@@ -51,6 +51,7 @@ int jt_echo(const struct jt_line *line, char **args);
 int jt_ping(const struct jt_line *line, char **args);
 int jt_pcap(const struct jt_line *line, char **args);
 int jt_attach(const struct jt_line *line, char **args);
+int jt_ask(const struct jt_line *line, char **args);
 int jt_status(const struct jt_line *line, char **args);
 
 /* A command at work. */

@@ -30,6 +30,8 @@ static const struct jt_command table[] = {
 	{ "attach", "", "attach, and stay until a signal comes", jt_attach, 0, 0,
 	  JT_GIVEN_SECONDS },
 	{ "status", "", "what this guest gets, and why", jt_status, 0, 0, 0 },
+	{ "call", "ROUTINE [N...]", "ask the controller for something", jt_ask, 1, 3,
+	  JT_GIVEN_COUNT },
 };
 
 enum {
@@ -57,7 +59,7 @@ static const struct argp_option options[] = {
 	  0 },
 	{ "rx", KEY_RX, "RX", 0, "how they arrive: auto (default), slice, xdp, raw, stack", 0 },
 	{ "json", KEY_JSON, NULL, 0, "print the summary as one JSON object", 0 },
-	{ "count", KEY_COUNT, "N", 0, "end after N messages", 1 },
+	{ "count", KEY_COUNT, "N", 0, "end after N messages; call: ask N times", 1 },
 	{ "seconds", KEY_SECONDS, "S", 0, "end after S seconds", 1 },
 	{ "size", KEY_SIZE, "B", 0, "send, ping: bytes of a message (64)", 1 },
 	{ "rate", KEY_RATE, "R", 0, "send, pcap: messages a second", 1 },
