@@ -288,6 +288,34 @@ fails() {
 	stop a
 }
 
+# hook DOMAIN OPERATION - as libvirt calls it; the domain has a tap, and an interface without one
+hook() {
+	printf '%s' "<domain><name>$1</name><devices><disk/>" \
+		"<interface type='bridge'><mac address='52:54:00:00:00:09'/><source bridge='br0'/><target dev='vnet0'/></interface>" \
+		"<interface type='user'><mac address='52:54:00:00:00:0a'/></interface></devices></domain>" |
+		place a env PATH="$work:$PATH" "$top/scripts/libvirt-hook" "$1" "$2" begin - 2>"$work/hook.err"
+}
+
+@test "libvirt's hook: machines are guests for as long as they run" {
+	lab 1 1
+	ip -n "$prefix-a" tuntap add dev vnet0 mode tap vnet_hdr
+	printf '#!/bin/sh\nexec %s --socket %s "$@"\n' "$bin/jitney" "$work/a.sock" >"$work/jitney"
+	chmod +x "$work/jitney"
+	hook web started || fail "a machine does not start where there is no controller"
+	start_controller a
+	hook web prepare
+	equal "guests before" "$(ask a guests '.guests | length')" 0
+	hook web started
+	equal "guests" "$(ask a guests '.guests[] | "\(.name) \(.interface) \(.mac)"')" "vnet0 vnet0 52:54:00:00:00:09"
+	equal "complaints" "$(<"$work/hook.err")" ""
+	hook web stopped
+	equal "guests behind" "$(ask a guests '.guests | length')" 0
+	place a env PATH="$work:$PATH" "$top/scripts/libvirt-hook" web started begin - <<<"nonsense" 2>"$work/hook.err"
+	grep -q "libvirt hook: " "$work/hook.err" || fail "it does not say what is wrong"
+	place a "$top/scripts/libvirt-hook"
+	stop a
+}
+
 @test "the controller's socket takes no nonsense" {
 	local line
 	lab 1 1
