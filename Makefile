@@ -119,7 +119,7 @@ check: deps
 bench:
 	@scripts/install-deps --bench
 	@$(MAKE) --no-print-directory all benches
-	@scripts/bench $(if $(QUICK),--quick)
+	@scripts/bench $(if $(QUICK),--quick) $(addprefix --only ,$(ONLY))
 
 # One kind of `make check ONLY=vm` each.
 vm-kernels vm-qemu: vm-%: deps

@@ -94,6 +94,7 @@ class Lab:
         self.prefix, self.work, self.build, self.cpus = prefix, work, build, cpus
         self.guests, self.mtu, self.peers = guests, mtu, peers
         self.controllers = []
+        self.shares = {}  # by guest of host a: what else --guest says of it
         self.forwarders = {}  # by side: what a contestant has instead
 
     def __enter__(self):
@@ -174,7 +175,8 @@ class Lab:
         lines = ["uplink = uplink", f"name = {mine}", f"socket = {self.socket(side)}", f"cpu = {self.cpus[side]}"]
         for i in range(1, (self.guests if side == "a" else 1) + 1):
             base = 16 if side == "a" else 1
-            lines.append(f"guest = {mine}{i}=vif-{mine}{i},mac={mac('0' + side, i)},ip={address(base, i)}")
+            lines.append(f"guest = {mine}{i}=vif-{mine}{i},mac={mac('0' + side, i)},ip={address(base, i)}" +
+                         (self.shares.get(i, "") if side == "a" else ""))
         if self.peers:
             for k in range(1, self.peers + 1):
                 lines += [f"peer = p{k}={mac('0e', k)}", f"remote = {mac('0d', k)}=p{k}"]

@@ -84,6 +84,56 @@ def load_of(r):
     return float(r["load"][:-2]) if r["load"].endswith("/s") else r["messages_per_s"]
 
 
+STATES = {"green": "#1b7837", "yellow": "#e6b800", "red": "#c0392b", "black": "#222222"}
+STATES_STEP_S = 0.1
+
+
+def states_rows(seen):
+    """By state: from, to, and the guest's line, of what was seen between two looks."""
+    rows = {name: [] for name in STATES}
+    for (at, now), (until, _) in zip(seen.watch.states, seen.watch.states[1:]):
+        for guest, state in now.items():
+            rows[state].append((at, -guest, until - at, 0))
+    return rows
+
+
+def states(path, name, seen):
+    """Above what each guest gets, below the state that it is in."""
+    end = max(p.end for p in seen.scene.phases.values())
+    times = [i * STATES_STEP_S for i in range(int(end / STATES_STEP_S))]
+    wire = {p.begin - 1.5: seen.wire(name) for name, p in seen.scene.phases.items()}
+
+    def megabits(guest, t):
+        """What is on its way before a phase begins is the next one's."""
+        octets = wire[max((begin for begin in wire if begin <= t), default=min(wire))]
+        return 8e-6 * octets * seen.count(guest, t, t + STATES_STEP_S) / STATES_STEP_S
+
+    blocks = [(f"g{g}", [(t, megabits(g, t)) for t in times]) for g in seen.scene.guests]
+    rows = {s: r for s, r in states_rows(seen).items() if r}
+    lines_ = ", ".join(f'$g{g} using 1:2 with lines lw 1.5 title "guest {g}: {percent:g} %{" and more" if borrows else ""}"'
+                       for g, (percent, borrows) in seen.scene.guests.items())
+    bands = ", ".join(f'${s} using 1:2:3:4 with vectors nohead lw 9 lc rgb "{STATES[s]}" title "{s}"' for s in rows)
+    tics = ", ".join(f'"guest {g}" {-g}' for g in seen.scene.guests)
+    lower = f"""unset title
+set size 1, 0.42
+set origin 0, 0
+set xlabel "seconds"
+set ylabel ""
+set ytics ({tics})
+set yrange [{-len(seen.scene.guests)} - 0.7:-0.3]
+plot {bands}
+""" if rows else ""
+    draw(path, f"Shares of {seen.uplink / 1e6:g} Mbit/s, {name}", "", "Mbit/s", f"""set multiplot
+set lmargin 10
+set rmargin 26
+set xrange [0:{end}]
+set size 1, {0.58 if rows else 1}
+set origin 0, {0.42 if rows else 0}
+plot {lines_}
+{lower}unset multiplot
+""", blocks + list(rows.items()))
+
+
 def all_plots(results, folder):
     throughput(f"{folder}/throughput.svg", results)
     at64 = of_contest(results, "messages_per_s", 1e-6)

@@ -233,7 +233,7 @@ fails() {
 @test "jitney: what is wrong with a command, and status 2" {
 	local bad
 	says 2 "a command is missing" "$bin/jitney"
-	for bad in nonsense "status extra" "guest" "guest nonsense" "guest add" "guest del" "capture" \
+	for bad in nonsense "status extra" "guest" "guest nonsense" "guest add" "guest del" "guest set" "guest set a" "guest set a 1 2 3 4 5 6" "capture" \
 		"--no-such-option" "drops a b"; do
 		# shellcheck disable=SC2086 # several words
 		says 2 "see jitney --help|write: jitney|--help" "$bin/jitney" $bad
@@ -242,7 +242,8 @@ fails() {
 
 @test "jitney: no controller, a sentence and status 1" {
 	local command
-	for command in status guests peers cycle page drops flush "guest add a=b" "guest del a"; do
+	for command in status guests peers cycle page drops flush "guest add a=b" "guest del a" \
+		"guest set a rate=1mbit"; do
 		# shellcheck disable=SC2086 # several words
 		says 1 "no controller answers at $work/none: start jitneyd, or" "$bin/jitney" --socket "$work/none" $command
 	done
@@ -321,7 +322,9 @@ hook() {
 	lab 1 1
 	start_controller a
 	for line in '' '{' 'null' '[]' '42' '{"command":1}' '{"command":"nonsense"}' '{"command":"guest-add"}' \
-		'{"command":"guest-add","spec":1}' '{"command":"guest-del","name":null}' '{}'; do
+		'{"command":"guest-add","spec":1}' '{"command":"guest-del","name":null}' \
+		'{"command":"guest-set"}' '{"command":"guest-set","name":"a1"}' '{"command":"guest-set","share":"rate=1mbit"}' \
+		'{"command":"guest-set","name":"a1","share":1}' '{"command":"guest-set","name":"a1","share":""}' '{}'; do
 		equal "answer to $line" "$(echo "$line" | socat -t 5 - "UNIX:$work/a.sock" | jq .ok)" false
 	done
 	head -c 100000 /dev/urandom | tr -d '\n' | socat -t 5 - "UNIX:$work/a.sock" >/dev/null 2>&1 || true

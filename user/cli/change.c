@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "client.h"
+#include "shares.h"
 #include "text.h"
 
 int jt_change_flush(const struct jt_line *cli, char **args)
@@ -20,6 +21,15 @@ int jt_change_flush(const struct jt_line *cli, char **args)
 	return JT_EXIT_OK;
 }
 
+/* It was done, but it may not be what was meant. */
+static void warn(const json_t *answer)
+{
+	const char *warning = json_string_value(json_object_get(answer, "warning"));
+
+	if (warning)
+		jt_complain("%s", warning);
+}
+
 static int guest_add(const struct jt_line *cli, const char *spec)
 {
 	json_t *answer = jt_ask(cli, json_pack("{s:s, s:s}", "command", "guest-add", "spec", spec));
@@ -28,6 +38,7 @@ static int guest_add(const struct jt_line *cli, const char *spec)
 		return JT_EXIT_NO;
 	if (!cli->json && !cli->given)
 		printf("added as guest %" PRId64 "\n", jt_get_int(answer, "id"));
+	warn(answer);
 	json_decref(answer);
 	return JT_EXIT_OK;
 }
@@ -50,6 +61,29 @@ int jt_change_guest_del(const struct jt_line *cli, char **args)
 		return JT_EXIT_NO;
 	if (!cli->json)
 		printf("removed %s\n", args[0]);
+	json_decref(answer);
+	return JT_EXIT_OK;
+}
+
+int jt_change_guest_set(const struct jt_line *cli, char **args)
+{
+	char share[256] = "";
+	json_t *answer;
+	size_t i;
+
+	for (i = 1; args[i]; i++) {
+		if (strlen(share) + strlen(args[i]) + 2 > sizeof(share))
+			return jt_refused(cli, "that is too long for a share");
+		strcat(share, i > 1 ? "," : "");
+		strcat(share, args[i]);
+	}
+	answer = jt_ask(cli, json_pack("{s:s, s:s, s:s}", "command", "guest-set", "name", args[0],
+				       "share", share));
+	if (!answer)
+		return JT_EXIT_NO;
+	if (!cli->json)
+		jt_share_print(args[0], json_object_get(answer, "share"));
+	warn(answer);
 	json_decref(answer);
 	return JT_EXIT_OK;
 }

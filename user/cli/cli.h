@@ -16,6 +16,7 @@
 #include "common/command.h"
 
 #define JT_SOCKET_DEFAULT "/run/jitney.sock"
+#define JT_SHARE_FIELDS 5 /* that `guest set' can change */
 
 /* What the command line said. Strings are argv's. */
 struct jt_line {
@@ -50,6 +51,7 @@ int jt_show_page(const struct jt_line *cli, char **args);
 int jt_show_drops(const struct jt_line *cli, char **args);
 int jt_change_flush(const struct jt_line *cli, char **args);
 int jt_change_guest_add(const struct jt_line *cli, char **args);
+int jt_change_guest_set(const struct jt_line *cli, char **args);
 int jt_change_guest_del(const struct jt_line *cli, char **args);
 /* What the virtual machine of a guest is started with. */
 int jt_machine_print(const struct jt_line *cli, const char *name);

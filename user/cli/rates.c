@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "rates.h"
+#include "shares.h"
 #include "text.h"
 
 /* Which counter becomes which rate. Tables end with a NULL. */
@@ -73,8 +74,7 @@ static int64_t grown(const json_t *before, const json_t *now, const char *counte
 	return n > 0 ? n : 0;
 }
 
-/* Two digits are what a rate is worth. */
-static json_t *rounded(double rate)
+json_t *jt_rounded(double rate)
 {
 	return json_real((double)(int64_t)(rate * 100 + 0.5) / 100);
 }
@@ -83,8 +83,9 @@ static void add_rates(json_t *to, const struct rate *rates, const json_t *before
 		      double seconds)
 {
 	for (; rates->name; rates++)
-		json_object_set_new(to, rates->name,
-				    rounded((double)grown(before, now, rates->counter) / seconds));
+		json_object_set_new(
+			to, rates->name,
+			jt_rounded((double)grown(before, now, rates->counter) / seconds));
 }
 
 static void add_per_frame(json_t *to, const json_t *before, const json_t *now)
@@ -93,11 +94,11 @@ static void add_per_frame(json_t *to, const json_t *before, const json_t *now)
 
 	json_object_set_new(
 		to, "messages_per_frame",
-		frames ? rounded((double)grown(before, now, "sent_messages") / (double)frames) :
+		frames ? jt_rounded((double)grown(before, now, "sent_messages") / (double)frames) :
 			 json_null());
 }
 
-static const json_t *named(const json_t *list, const char *name)
+const json_t *jt_named(const json_t *list, const char *name)
 {
 	const json_t *item;
 	size_t i;
@@ -117,11 +118,13 @@ static json_t *list_rates(const struct rate *rates, const json_t *before, const 
 	size_t i;
 
 	json_array_foreach(now, i, item) {
-		old = named(before, jt_get_text(item, "name"));
+		old = jt_named(before, jt_get_text(item, "name"));
 		row = json_pack("{s:O?}", "name", json_object_get(item, "name"));
 		if (json_object_get(item, "state"))
 			json_object_set(row, "state", json_object_get(item, "state"));
 		add_rates(row, rates, old ? old : item, item, seconds);
+		if (json_object_get(item, "share"))
+			jt_share_rates(row, old, item, seconds);
 		if (json_object_get(item, "sent_frames"))
 			add_per_frame(row, old ? old : item, item);
 		json_array_append_new(out, row);
@@ -138,7 +141,7 @@ json_t *jt_rates(const struct jt_sample *before, const struct jt_sample *now)
 	json_t *out = json_object();
 
 	json_object_set(out, "name", json_object_get(now->status, "name"));
-	json_object_set_new(out, "seconds", rounded(seconds));
+	json_object_set_new(out, "seconds", jt_rounded(seconds));
 	json_object_set_new(out, "cycle_ns", json_integer(jt_get_int(cycle, "length_ns")));
 	json_object_set_new(out, "asleep", json_boolean(jt_get_true(cycle, "asleep")));
 	add_rates(out, total_rates, old, new, seconds);

@@ -24,4 +24,10 @@ void jt_sample_free(struct jt_sample *s);
  */
 json_t *jt_rates(const struct jt_sample *before, const struct jt_sample *now);
 
+/* Two digits behind the point are what a rate is worth. */
+json_t *jt_rounded(double rate);
+
+/* The object of this name in an array, or NULL. */
+const json_t *jt_named(const json_t *list, const char *name);
+
 #endif

@@ -2,9 +2,13 @@
 /* Commands that show what the controller knows. Text only: jt_ask() prints the JSON. */
 #include <inttypes.h>
 #include <string.h>
+#include <time.h>
 
 #include "client.h"
+#include "shares.h"
 #include "text.h"
+
+#define SHARES_NS 200000000L
 
 typedef void (*print_answer)(const json_t *answer);
 
@@ -37,11 +41,13 @@ static void print_uplink(const json_t *uplink)
 {
 	size_t queues = json_array_size(json_object_get(uplink, "queues"));
 
-	LINE("uplink", "%s (%s), %s, %s, %s, %zu queue%s, MTU %s", jt_get_text(uplink, "interface"),
-	     jt_get_text(uplink, "mac"), jt_get_true(uplink, "up") ? "up" : "DOWN",
-	     jt_get_text(uplink, "attach"),
+	LINE("uplink", "%s (%s), %s, %s, %s, %zu queue%s, MTU %s, %s",
+	     jt_get_text(uplink, "interface"), jt_get_text(uplink, "mac"),
+	     jt_get_true(uplink, "up") ? "up" : "DOWN", jt_get_text(uplink, "attach"),
 	     jt_get_true(uplink, "zerocopy") ? "zero-copy" : "copy mode", queues,
-	     queues == 1 ? "" : "s", JT_NUMBER(jt_get_int(uplink, "mtu")));
+	     queues == 1 ? "" : "s", JT_NUMBER(jt_get_int(uplink, "mtu")),
+	     jt_get_int(uplink, "rate") ? JT_RATE((double)jt_get_int(uplink, "rate")) :
+					  "rate unknown");
 }
 
 static void print_page_settings(const json_t *page)
@@ -182,10 +188,49 @@ int jt_show_helpers(const struct jt_line *cli, char **args)
 	return show(cli, "guests", print_helpers);
 }
 
+static bool any_limited(const json_t *answer)
+{
+	const json_t *g;
+	size_t i;
+
+	json_array_foreach(json_object_get(answer, "guests"), i, g)
+		if (json_is_object(json_object_get(g, "share")))
+			return true;
+	return false;
+}
+
+/* What shares are used is only seen over some time. */
+static void print_shares(const struct jt_line *cli, const json_t *before)
+{
+	const struct timespec span = { .tv_nsec = SHARES_NS };
+	uint64_t begin = jt_now();
+	char wrong[JT_WRONG_SIZE];
+	json_t *now;
+
+	nanosleep(&span, NULL);
+	now = jt_ask_quietly(cli, json_pack("{s:s}", "command", "guests"), wrong);
+	if (now)
+		jt_shares_print(before, now, (double)(jt_now() - begin) / 1e9);
+	json_decref(now);
+}
+
 int jt_show_guests(const struct jt_line *cli, char **args)
 {
+	json_t *answer;
+
 	(void)args;
-	return cli->calls ? jt_show_calls(cli) : show(cli, "guests", print_guests);
+	if (cli->calls)
+		return jt_show_calls(cli);
+	answer = jt_ask(cli, json_pack("{s:s}", "command", "guests"));
+	if (!answer)
+		return JT_EXIT_NO;
+	if (!cli->json) {
+		print_guests(answer);
+		if (any_limited(answer))
+			print_shares(cli, answer);
+	}
+	json_decref(answer);
+	return JT_EXIT_OK;
 }
 
 static void peer_row(struct jt_table *t, const json_t *p)

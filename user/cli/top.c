@@ -4,6 +4,7 @@
 
 #include "rates.h"
 #include "screen.h"
+#include "shares.h"
 #include "text.h"
 
 #define SECOND_NS 1000000000ULL
@@ -70,6 +71,32 @@ static void print_guests(const json_t *guests, FILE *to)
 		jt_table_print(&t, to, 0);
 }
 
+/* Of those that are limited. */
+static void print_shares(const json_t *guests, FILE *to)
+{
+	static const char *const heads[] = { "GUEST",	  "SHARE",    ">RATE",	   ">USED",
+					     ">BORROWED", ">WAITING", ">REFUSED/S" };
+	struct jt_table t = JT_TABLE(heads);
+	const json_t *g;
+	size_t i;
+
+	json_array_foreach(guests, i, g) {
+		if (!json_is_string(json_object_get(g, "state")))
+			continue;
+		jt_table_text(&t, g, "name");
+		jt_table_text(&t, g, "state");
+		jt_table_rate(&t, g, "rate");
+		jt_table_rate(&t, g, "used_bits_per_s");
+		jt_table_rate(&t, g, "borrowed_bits_per_s");
+		jt_table_cell(&t, "%s", JT_SIZE(jt_get_int(g, "waiting")));
+		cell_rate(&t, g, "refused_per_s");
+	}
+	if (!t.used)
+		return;
+	fputc('\n', to);
+	jt_table_print(&t, to, 0);
+}
+
 static void print_peers(const json_t *peers, FILE *to)
 {
 	static const char *const heads[] = { "PEER",	  "STATE",    ">MESSAGES/S",
@@ -110,6 +137,7 @@ static char *rates_text(const struct jt_line *cli, const json_t *rates)
 		print_total(rates, to);
 		fputc('\n', to);
 		print_guests(json_object_get(rates, "guests"), to);
+		print_shares(json_object_get(rates, "guests"), to);
 		fputc('\n', to);
 		print_peers(json_object_get(rates, "peers"), to);
 		fputc('\n', to);

@@ -16,6 +16,7 @@
 #include "controller/helpers.h"
 #include "controller/receive.h"
 #include "controller/report.h"
+#include "controller/report_share.h"
 #include "controller/scheduler.h"
 
 #define REQUEST_MAX 4096
@@ -79,7 +80,22 @@ static json_t *guest_add(struct jt_controller *c, json_t *request)
 	id = jt_guest_add(c, &spec, &wrong);
 	if (id >= 0 && jt_guest_open_to_users(&spec))
 		chmod(c->options->socket, 0666);
-	return id < 0 ? refuse(wrong) : json_pack("{s:i}", "id", id);
+	return id < 0 ? refuse(wrong) :
+			json_pack("{s:i, s:s?}", "id", id, "warning", jt_report_overbooked(c));
+}
+
+static json_t *guest_set(struct jt_controller *c, json_t *request)
+{
+	const char *name = json_string_value(json_object_get(request, "name")), *wrong;
+	const char *share = json_string_value(json_object_get(request, "share"));
+	int id;
+
+	if (!name || !share)
+		return refuse(name ? "the request has no share" : "the request has no name");
+	id = jt_guest_set(c, name, share, &wrong);
+	return id < 0 ? refuse(wrong) :
+			json_pack("{s:o, s:s?}", "share", jt_report_share(c, (uint32_t)id),
+				  "warning", jt_report_overbooked(c));
 }
 
 static json_t *guest_del(struct jt_controller *c, json_t *request)
@@ -108,10 +124,10 @@ static const struct command {
 	const char *name;
 	json_t *(*run)(struct jt_controller *c, json_t *request);
 } commands[] = {
-	{ "status", status },	    { "guests", guests }, { "peers", peers },
-	{ "cycle", cycle },	    { "page", page },	  { "drops", drops },
-	{ "calls", calls },	    { "flush", flush },	  { "guest-add", guest_add },
-	{ "guest-del", guest_del },
+	{ "status", status },	    { "guests", guests },	{ "peers", peers },
+	{ "cycle", cycle },	    { "page", page },		{ "drops", drops },
+	{ "calls", calls },	    { "flush", flush },		{ "guest-add", guest_add },
+	{ "guest-del", guest_del }, { "guest-set", guest_set },
 };
 
 static json_t *execute(struct jt_controller *c, json_t *request)

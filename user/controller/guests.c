@@ -7,6 +7,9 @@
 #include "controller/guests.h"
 #include "controller/helpers.h"
 #include "controller/places.h"
+#include "controller/report_share.h"
+#include "controller/share_values.h"
+#include "controller/shares.h"
 
 static int guest_find(const struct jt_controller *c, const char *name, const char *interface)
 {
@@ -248,6 +251,23 @@ int jt_guest_remove(struct jt_controller *c, const char *name, const char **wron
 	return 0;
 }
 
+int jt_guest_set(struct jt_controller *c, const char *name, const char *changes, const char **wrong)
+{
+	int id = guest_find(c, name, NULL), err;
+	struct jt_share_settings share;
+
+	if (id < 0) {
+		*wrong = "there is no guest of this name";
+		return id;
+	}
+	share = c->guests[id].spec.share;
+	*wrong = jt_share_change(changes, &share);
+	if (*wrong)
+		return -EINVAL;
+	err = jt_shares_set(c, (uint32_t)id, &share, wrong);
+	return err ? err : id;
+}
+
 void jt_guests_device(struct jt_controller *c, const struct jt_netdev *dev, bool gone)
 {
 	int id = guest_find(c, NULL, dev->name);
@@ -286,6 +306,9 @@ int jt_guests_start(struct jt_controller *c)
 		       o->guests[i].interface, wrong);
 		return id;
 	}
+	wrong = jt_report_overbooked(c);
+	if (wrong)
+		jt_log("%s", wrong);
 	return 0;
 }
 

@@ -15,6 +15,15 @@ void jt_guests_stop(struct jt_controller *c);
 int jt_guest_add(struct jt_controller *c, const struct jt_guest_spec *spec, const char **wrong);
 int jt_guest_remove(struct jt_controller *c, const char *name, const char **wrong);
 
+/*
+ * jt_guest_set() - Change a guest's share
+ * @changes:	KEY=VALUE[,KEY=VALUE]..., see share_values.h; what is not there stays
+ *
+ * Return: the guest's id, or negative errno with @wrong set; nothing has changed then.
+ */
+int jt_guest_set(struct jt_controller *c, const char *name, const char *changes,
+		 const char **wrong);
+
 /* Whether users other than root and our own may attach to a guest, or to any of the options'. */
 bool jt_guest_open_to_users(const struct jt_guest_spec *spec);
 bool jt_guests_open_to_users(const struct jt_controller *c);

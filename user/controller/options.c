@@ -9,6 +9,7 @@
 
 #include "common/address.h"
 #include "controller/options.h"
+#include "controller/share_values.h"
 #include "controller/values.h"
 
 #define MS 1000000ULL
@@ -220,6 +221,15 @@ static const char *set_zerocopy(struct jt_options *o, const char *value)
 	return jt_value_choice(value, names, &o->zerocopy);
 }
 
+static const char *set_uplink_rate(struct jt_options *o, const char *value)
+{
+	__u64 rate = 0;
+	const char *wrong = jt_value_rate(value, &rate);
+
+	o->uplink_rate = rate;
+	return wrong;
+}
+
 static const char *set_busy_poll(struct jt_options *o, const char *value)
 {
 	o->busy_poll_us = 20;
@@ -270,9 +280,10 @@ static const struct jt_flag {
 		{ name, 0, arg, optional, doc, 0 }, set \
 	}
 	FLAG("uplink", "IF", 0, set_uplink, "interface to the outside"),
-	FLAG("guest", "NAME=IF[,mac=M][,ip=A][,user=U][,group=G]", 0, set_guest,
-	     "a guest and its host-side interface; repeat. With ip= it may use no other addresses; "
-	     "user= and group= may attach helpers to it, besides root"),
+	FLAG("guest", "NAME=IF[,KEY=VALUE]...", 0, set_guest,
+	     "a guest and its host-side interface; repeat. mac=, ip=: with ip= it may use no other "
+	     "addresses; user=, group=: they may attach helpers to it, besides root; rate=, burst=, "
+	     "messages=, work-conserving=, weight=: its share of the uplink"),
 	FLAG("peer", "NAME=ADDRESS", 0, set_peer,
 	     "another machine that runs Jitney: its MAC, or its IP with --udp; repeat"),
 	FLAG("remote", "ADDRESS=PEER", 0, set_remote,
@@ -281,6 +292,8 @@ static const struct jt_flag {
 	     "guests that trust each other: their helpers may map one page (method call map); repeat"),
 	FLAG("discover", NULL, 0, set_discover,
 	     "announce guests and learn which are behind which peer"),
+	FLAG("uplink-rate", "RATE", 0, set_uplink_rate,
+	     "what guests share, as 500mbit or 2.5gbit (the link's speed)"),
 	FLAG("cycle", "auto|TIME", 0, set_cycle, "length of a cycle (auto)"),
 	FLAG("cycle-min", "TIME", 0, set_cycle_min, "shortest computed cycle (1ms)"),
 	FLAG("cycle-max", "TIME", 0, set_cycle_max, "longest computed cycle (100ms)"),
@@ -443,7 +456,8 @@ void jt_options_read(struct jt_options *o, int argc, char **argv)
 		.options = table,
 		.parser = parse,
 		.doc = "The controller of Jitney: guests' small packets share one page and leave "
-		       "together.\vTIME is a number with us, ms or s; SIZE takes K and M.",
+		       "together.\vTIME is a number with us, ms or s; SIZE takes K and M; "
+		       "RATE, bits a second, takes kbit, mbit and gbit.",
 	};
 	const char *wrong;
 	size_t i;

@@ -7,6 +7,7 @@
 #include "controller/outer.h"
 #include "controller/peers.h"
 #include "controller/report.h"
+#include "controller/report_share.h"
 #include "controller/scheduler.h"
 
 static void set_text(json_t *o, const char *key, const char *text)
@@ -101,6 +102,7 @@ static json_t *uplink(struct jt_controller *c)
 	set_number(o, "ifindex", c->uplink.ifindex);
 	set_mac(o, "mac", c->uplink.mac);
 	set_number(o, "mtu", c->uplink.mtu);
+	set_number(o, "rate", c->shares.rate * 8);
 	set_bool(o, "up", c->uplink.up);
 	set_text(o, "attach", jt_mode_names[c->uplink_attachment.mode]);
 	set_bool(o, "zerocopy", c->xsk.zerocopy);
@@ -351,6 +353,7 @@ static json_t *guest(struct jt_controller *c, uint32_t id)
 	set_number(o, "interval_ns", g->interval_ns);
 	set_number(o, "write_ns", g->write_ns);
 	set_reasons(o, g->reasons);
+	json_object_set_new(o, "share", jt_report_share(c, id));
 	json_object_set_new(o, "helpers", helpers_of(state));
 	return o;
 }

@@ -9,6 +9,7 @@
 
 #include "common/address.h"
 #include "controller/options.h"
+#include "controller/share_values.h"
 #include "controller/values.h"
 
 const char *jt_value_text(const char *value, char *out, size_t size)
@@ -48,8 +49,7 @@ const char *jt_value_number(const char *value, unsigned int min, unsigned int ma
 	return NULL;
 }
 
-/* A number and the factor its unit stands for; 0: malformed. */
-static double scaled(const char *value, const char *const *units, const double *factors)
+double jt_value_scaled(const char *value, const char *const *units, const double *factors)
 {
 	char *end;
 	double n = strtod(value, &end);
@@ -67,7 +67,7 @@ const char *jt_value_time(const char *value, __u64 *ns)
 {
 	static const char *const units[] = { "us", "ms", "s", NULL };
 	static const double factors[] = { 1e3, 1e6, 1e9 };
-	double n = scaled(value, units, factors);
+	double n = jt_value_scaled(value, units, factors);
 
 	if (!(n >= 1e3 && n <= 3600e9))
 		return "write a time from 1us to 3600s, as in 500us, 2ms or 1s";
@@ -79,7 +79,7 @@ const char *jt_value_size(const char *value, __u32 *bytes)
 {
 	static const char *const units[] = { "", "K", "M", NULL };
 	static const double factors[] = { 1, 1024, 1024 * 1024 };
-	double n = scaled(value, units, factors);
+	double n = jt_value_scaled(value, units, factors);
 
 	if (!(n >= 1 && n <= 1U << 30))
 		return "write a size, as in 65536, 256K or 1M";
@@ -153,6 +153,10 @@ static const char *guest_group(const char *text, struct jt_guest_spec *out)
 
 static const char *guest_field(const char *field, struct jt_guest_spec *out)
 {
+	const char *wrong;
+
+	if (jt_share_field(field, &out->share, &wrong))
+		return wrong;
 	if (!strncmp(field, "mac=", 4))
 		return guest_address(field + 4, true, out);
 	if (!strncmp(field, "ip=", 3))
@@ -161,7 +165,8 @@ static const char *guest_field(const char *field, struct jt_guest_spec *out)
 		return guest_user(field + 5, out);
 	if (!strncmp(field, "group=", 6))
 		return guest_group(field + 6, out);
-	return "only mac=, ip=, user= and group= may follow the interface";
+	return "only mac=, ip=, user=, group=, rate=, burst=, messages=, work-conserving= and weight= "
+	       "may follow the interface";
 }
 
 const char *jt_guest_spec_parse(const char *text, struct jt_guest_spec *out)
@@ -176,10 +181,11 @@ const char *jt_guest_spec_parse(const char *text, struct jt_guest_spec *out)
 	field = strsep(&rest, ",");
 	interface = strchr(field, '=');
 	if (!interface || jt_value_name(field, (size_t)(interface - field), out->name))
-		return "write it NAME=IF[,mac=M][,ip=A][,user=U][,group=G] (a name has up to 15 characters)";
+		return "write it NAME=IF[,mac=M][,ip=A][,user=U][,group=G]" JT_SHARE_KEYS
+		       " (a name has up to 15 characters)";
 	if (jt_value_text(interface + 1, out->interface, sizeof(out->interface)))
 		return "the interface's name is empty or too long";
 	while (!wrong && (field = strsep(&rest, ",")))
 		wrong = guest_field(field, out);
-	return wrong;
+	return wrong ? wrong : jt_share_check(&out->share);
 }

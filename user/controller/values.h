@@ -18,6 +18,8 @@ const char *jt_value_text(const char *value, char *out, size_t size);
 const char *jt_value_name(const char *value, size_t length, char out[JT_NAME_SIZE]);
 const char *jt_value_number(const char *value, unsigned int min, unsigned int max,
 			    unsigned int *out);
+/* A number and the factor that its unit stands for; 0: malformed. @units ends with NULL. */
+double jt_value_scaled(const char *value, const char *const *units, const double *factors);
 const char *jt_value_time(const char *value, __u64 *ns);
 const char *jt_value_size(const char *value, __u32 *bytes);
 const char *jt_value_switch(const char *value, bool *out);

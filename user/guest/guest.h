@@ -135,6 +135,7 @@ struct jitney {
 	uint64_t postponed_cycle; /* start of the cycle in which that happened last */
 	struct jt_number *numbers;
 	struct jt_queue calls;
+	uint64_t weight; /* as called for last; 0: none was */
 	struct jt_xsk *xsk;
 	struct jt_xdp *xdp;
 	struct jt_map *map;
@@ -187,6 +188,11 @@ struct jt_call {
 	 */
 	int (*put)(struct jitney_flow *flow, const void *data, uint32_t length);
 	void (*publish)(struct jitney *j);
+	/*
+	 * Whether one of the flow's messages has not left yet: those of a guest that is over
+	 * its rate stay for longer than any bound. NULL: none can.
+	 */
+	bool (*waits)(const struct jitney_flow *flow);
 	int (*flush)(struct jitney *j);
 	/* The controller is gone: what it did not take goes the kernel's way. */
 	void (*close)(struct jitney *j);

@@ -148,6 +148,19 @@ static int map_put(struct jitney_flow *flow, const void *data, uint32_t length)
 	return 0;
 }
 
+/* Its last message is in the frame that has its template: the bank is blank when that has left. */
+static bool map_waits(const struct jitney_flow *flow)
+{
+	const struct jt_map_flow *m = flow->map;
+	struct jt_page *page = &flow->j->map->page;
+	uint64_t epoch = JT_READ(page->control->epoch);
+
+	if (!m || !m->flow.hint || m->made != flow->j->statistics.attached)
+		return false;
+	epoch -= (uint32_t)epoch - JT_EPOCH(m->flow.hint); /* all 64 bits of it */
+	return JT_EPOCH(JT_READ(jt_page_bank(page, epoch)->word)) == (uint32_t)epoch;
+}
+
 /* As bpf/board.h does: ring for who sleeps, and when the page is as full as it should be. */
 static void map_publish(struct jitney *j)
 {
@@ -179,6 +192,7 @@ const struct jt_call jt_call_map = {
 	.open = map_open,
 	.put = map_put,
 	.publish = map_publish,
+	.waits = map_waits,
 	.flush = jt_call_flush,
 	.close = map_close,
 };

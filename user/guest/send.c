@@ -18,7 +18,8 @@
 
 static bool was_aboard(const struct jitney_flow *f, const struct jt_notice *n, uint64_t now)
 {
-	return now - f->aboard_ns < ORDER_NS + JT_READ(n->latency_ns);
+	return now - f->aboard_ns < ORDER_NS + JT_READ(n->latency_ns) ||
+	       (f->j->call->waits && f->j->call->waits(f));
 }
 
 static bool fits(const struct jitney_flow *f, const struct jt_notice *n, size_t length)

@@ -171,6 +171,14 @@ static int slice_put(struct jitney_flow *flow, const void *data, uint32_t length
 	return 0;
 }
 
+static bool slice_waits(const struct jitney_flow *flow)
+{
+	const struct jitney *j = flow->j;
+
+	return flow->number >= 0 &&
+	       j->numbers[flow->number].used > JT_READ(j->view.slice->send_tail);
+}
+
 static void slice_free(struct jitney *j)
 {
 	free(j->numbers);
@@ -214,6 +222,7 @@ const struct jt_call jt_call_slice = {
 	.open = slice_open,
 	.put = slice_put,
 	.publish = jt_slice_publish,
+	.waits = slice_waits,
 	.flush = jt_call_flush,
 	.close = slice_close,
 };

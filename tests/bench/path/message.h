@@ -27,6 +27,16 @@
 #define TIME_AT 8U /* behind the number, if the message has room */
 #define TIMED_MIN 24U
 #define TIMES_MAX (1U << 22)
+#define GUESTS_LOADED 128U /* that have loads of their own, or whose messages are told apart */
+#define LOADS_MAX 16U
+#define BUCKETS_MAX 65536U
+
+/* What guests send each, in a part of the time. */
+struct load {
+	unsigned int first, last; /* guests, from 1 on */
+	double rate;		  /* messages a second; 0: as fast as it goes */
+	double from, to;	  /* seconds */
+};
 
 struct options {
 	const char *how;
@@ -41,7 +51,10 @@ struct options {
 	unsigned int burst; /* messages of a flow in a row */
 	double rate;	    /* messages a second, of all guests; 0: as fast as it goes */
 	double seconds;
-	bool halt; /* send: stop (SIGSTOP) when all is open, and when all is sent */
+	struct load loads[LOADS_MAX];
+	unsigned int load_count; /* send: if any, --rate is not looked at, and nobody waits */
+	uint64_t bucket_ns;	 /* recv: count each guest's messages in spans of this; 0: not */
+	bool halt;		 /* send: stop (SIGSTOP) when all is open, and when all is sent */
 };
 
 struct tally {
@@ -50,6 +63,9 @@ struct tally {
 	uint64_t first_cpu_ns;
 	uint64_t now_ns;	  /* when the program had the batch at hand */
 	uint32_t next[FLOWS_MAX]; /* number */
+	uint64_t buckets_ns;	  /* when the first one began */
+	uint32_t last_bucket;
+	uint32_t buckets[GUESTS_LOADED][BUCKETS_MAX]; /* messages of each guest */
 };
 
 static struct {
@@ -80,6 +96,20 @@ static inline void message_stamp(uint8_t *at, size_t size, uint64_t now)
 		memcpy(at + TIME_AT, &now, sizeof(now));
 }
 
+/* By when the program had it at hand. What is beyond the last bucket falls into it. */
+static void bucket_count(struct tally *t, const struct options *o, uint64_t flow)
+{
+	uint64_t n;
+
+	if (!t->buckets_ns)
+		t->buckets_ns = t->now_ns;
+	n = (t->now_ns - t->buckets_ns) / o->bucket_ns;
+	if (n >= BUCKETS_MAX)
+		n = BUCKETS_MAX - 1;
+	t->buckets[flow % GUESTS_LOADED][n]++;
+	t->last_bucket = (uint32_t)n;
+}
+
 static void message_check(struct tally *t, const struct options *o, const uint8_t *at, size_t size)
 {
 	uint64_t number, end, sent = 0;
@@ -98,6 +128,8 @@ static void message_check(struct tally *t, const struct options *o, const uint8_
 	next = &t->next[number >> FLOW_SHIFT & (FLOWS_MAX - 1)];
 	t->reordered += (uint32_t)number < *next;
 	*next = (uint32_t)number + 1;
+	if (o->bucket_ns)
+		bucket_count(t, o, number >> FLOW_SHIFT & (FLOWS_MAX - 1));
 	if (size >= TIMED_MIN)
 		memcpy(&sent, at + TIME_AT, sizeof(sent));
 	if (sent && times.count < TIMES_MAX)

@@ -8,6 +8,25 @@
 
 #include "message.h"
 
+/* GUEST[-GUEST]:RATE:FROM:TO */
+static bool load_take(const char *text, struct options *o)
+{
+	struct load *l = &o->loads[o->load_count];
+	int n = 0;
+
+	if (o->load_count == LOADS_MAX || sscanf(text, "%u%n", &l->first, &n) != 1)
+		return false;
+	l->last = l->first;
+	text += n;
+	if (*text == '-' && sscanf(text, "-%u%n", &l->last, &n) == 1)
+		text += n;
+	n = 0;
+	if (sscanf(text, ":%lf:%lf:%lf%n", &l->rate, &l->from, &l->to, &n) != 3 || text[n])
+		return false;
+	o->load_count++;
+	return l->first && l->first <= l->last && l->last <= GUESTS_LOADED && l->rate >= 0;
+}
+
 static bool option_take(int key, const char *text, struct options *o)
 {
 	unsigned long n = strtoul(text, NULL, 10);
@@ -46,6 +65,11 @@ static bool option_take(int key, const char *text, struct options *o)
 	case 'R':
 		o->rate = strtod(text, NULL);
 		return o->rate >= 0;
+	case 'l':
+		return load_take(text, o);
+	case 'B':
+		o->bucket_ns = (uint64_t)(strtod(text, NULL) * 1e6);
+		return o->bucket_ns;
 	case 'h':
 		o->halt = true;
 		return true;
@@ -72,14 +96,22 @@ static bool options_read(int argc, char **argv, int words, struct options *o)
 		{ "size", required_argument, NULL, 's' },
 		{ "seconds", required_argument, NULL, 't' },
 		{ "socket", required_argument, NULL, 'c' },
+		{ "load", required_argument, NULL, 'l' },
+		{ "buckets", required_argument, NULL, 'B' },
 		{ "halt", no_argument, NULL, 'h' },
 		{ 0 },
 	};
+	unsigned int i;
 	int key;
 
 	while ((key = getopt_long(argc, argv, "", table, NULL)) != -1)
 		if (!option_take(key, optarg ? optarg : "", o))
 			return false;
+	for (i = 0; i < o->load_count; i++)
+		if (o->loads[i].last > o->guests || o->destinations > 1)
+			return false;
+	if (o->bucket_ns && o->guests > GUESTS_LOADED)
+		return false;
 	return optind == argc - words && o->guests <= FLOWS_MAX / o->destinations;
 }
 

@@ -13,7 +13,7 @@
 #include <sys/socket.h>
 
 #include <jitney/jitney.h>
-#include "send.h"
+#include "loads.h"
 
 #define RECEIVE_BATCH 64U
 #define QUIET_MS 50
@@ -132,7 +132,23 @@ static void print_time(const char *name, double share)
 		       (unsigned long long)times.ns[at < times.count ? at : times.count - 1]);
 }
 
-static void print_result(struct tally *t, uint64_t cpu)
+/* Those of each guest. */
+static void print_buckets(const struct tally *t, const struct options *o)
+{
+	uint32_t guest, i;
+
+	printf(",\"begin_ns\":%llu,\"buckets\":[", (unsigned long long)t->buckets_ns);
+	for (guest = 0; guest < o->guests; guest++)
+		for (i = 0; i <= t->last_bucket; i++)
+			printf("%s%u%s",
+			       i     ? "," :
+			       guest ? ",[" :
+				       "[",
+			       t->buckets[guest][i], i == t->last_bucket ? "]" : "");
+	printf("]");
+}
+
+static void print_result(struct tally *t, const struct options *o, uint64_t cpu)
 {
 	qsort(times.ns, times.count, sizeof(*times.ns), by_time);
 	printf("{\"received\":%llu,\"altered\":%llu,\"reordered\":%llu,\"seconds\":%.6f,"
@@ -144,6 +160,8 @@ static void print_result(struct tally *t, uint64_t cpu)
 	print_time("p99_ns", 0.99);
 	print_time("p999_ns", 0.999);
 	print_time("max_ns", 1);
+	if (o->bucket_ns)
+		print_buckets(t, o);
 	puts("}");
 }
 
@@ -170,7 +188,7 @@ static int path_receive(const struct options *o)
 	signal(SIGTERM, on_signal);
 	err = receivers[i].receive(o, &t);
 	if (!err)
-		print_result(&t, clock_ns(CLOCK_PROCESS_CPUTIME_ID));
+		print_result(&t, o, clock_ns(CLOCK_PROCESS_CPUTIME_ID));
 	return err;
 }
 

@@ -25,6 +25,7 @@ struct flow {
 	struct jitney *j; /* of its guest */
 	struct jitney_flow *jitney;
 	struct xsk *xsk;
+	uint64_t waits_ns; /* since when its next message waits for room; 0: it does not */
 };
 
 struct sender {
@@ -70,6 +71,7 @@ static int attach(struct sender *s, struct jitney **j)
 {
 	struct jitney_options options = { .size = sizeof(options),
 					  .socket = s->o->socket,
+					  .flags = s->o->load_count ? JITNEY_NONBLOCK : 0,
 					  .receive = JITNEY_RECEIVE_STACK };
 
 	for (options.call = JITNEY_STACK; options.call <= JITNEY_MAP; options.call++)
@@ -139,11 +141,10 @@ static const struct way {
 	{ "map", jitney_begin, jitney_send_turn },
 };
 
-static void turn_make(struct sender *s, struct flow *f, unsigned int n)
+static void turn_make(struct sender *s, struct flow *f, unsigned int n, uint64_t now)
 {
 	uint64_t flow = (uint64_t)(f - s->flows),
 		 first = s->o->run << RUN_SHIFT | flow << FLOW_SHIFT;
-	uint64_t now = s->o->rate > 0 ? clock_ns(CLOCK_MONOTONIC) : 0;
 	unsigned int i;
 
 	for (i = 0; i < n; i++) {
@@ -158,7 +159,7 @@ static int turn_send(struct sender *s, const struct way *w, struct flow *f, unsi
 	unsigned int at = 0;
 	int done;
 
-	turn_make(s, f, n);
+	turn_make(s, f, n, s->o->rate > 0 ? clock_ns(CLOCK_MONOTONIC) : 0);
 	while (at < n) {
 		done = w->send(s, f, at, n - at);
 		if (done == -EAGAIN || done == -ENOBUFS || done == -EINTR)
@@ -262,37 +263,6 @@ static void sender_close(struct sender *s)
 
 	for (i = 0; i < s->flow_count; i += s->o->destinations)
 		jitney_close(s->flows[i].j);
-}
-
-/* For so many seconds; then says how many left, and what they took. */
-static int path_send(const struct options *o)
-{
-	static struct sender s;
-	const struct way *w;
-	uint64_t begin, cpu;
-	int err;
-
-	for (w = ways; w < ways + JT_ARRAY_SIZE(ways) && strcmp(w->name, o->how); w++)
-		;
-	if (w == ways + JT_ARRAY_SIZE(ways))
-		return complain("send", "there is no such way");
-	sender_init(&s, o);
-	if (sender_open(&s, w))
-		return 1;
-	prctl(PR_SET_TIMERSLACK, 1UL);
-	halt(o);
-	begin = clock_ns(CLOCK_MONOTONIC);
-	cpu = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
-	err = send_all(&s, w, begin);
-	if (err)
-		return complain("send", strerror(-err));
-	printf("{\"sent\":%llu,\"seconds\":%.6f,\"cpu_ns\":%llu}\n", (unsigned long long)s.sent,
-	       (double)(clock_ns(CLOCK_MONOTONIC) - begin) / 1e9,
-	       (unsigned long long)(clock_ns(CLOCK_PROCESS_CPUTIME_ID) - cpu));
-	fflush(stdout);
-	halt(o);
-	sender_close(&s);
-	return 0;
 }
 
 #endif
