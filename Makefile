@@ -251,7 +251,7 @@ build/tests/test_shares: \
 build/tests/test_shares: TEST_LIBS += -Wl,--wrap=clock_gettime
 
 build/tests/test_domain build/tests/test_hostile: \
-	$(addprefix build/asan/obj/user/controller/,shares.o admit.o)
+	$(addprefix build/asan/obj/user/controller/,shares.o admit.o share_values.o)
 
 build/tests/test_index: build/asan/obj/user/controller/index.o
 
