@@ -37,7 +37,7 @@ acquainted() {
 }
 
 acquaint() {
-	until_true 20 acquainted "${1:-a1}" "${2:-b1}" ||
+	until_true 60 acquainted "${1:-a1}" "${2:-b1}" ||
 		fail "peers: a says $(peer_state a), b says $(peer_state b)"
 }
 
