@@ -7,7 +7,9 @@ VERSION := 0.1.0
 PREFIX ?= /usr/local
 SYSCONFDIR ?= /etc
 
-SHELL := /bin/bash
+# `make vm-qemu SHELL=1` wants a shell in the machine, and the recipes want bash.
+vm_shell := $(filter 1,$(SHELL))
+override SHELL := /bin/bash
 CC = gcc
 CLANG ?= clang
 BPFTOOL ?= bpftool
@@ -89,7 +91,7 @@ FAIL := $(patsubst tests/fault/%.c,build/tests/%.so,$(wildcard tests/fault/fail.
 # --- main targets ------------------------------------------------------------
 
 .PHONY: all bpf tools unit threads bpf-tests fuzzers benches counts tests deps demo check bench
-.PHONY: renew-instructions
+.PHONY: renew-instructions vm-kernels vm-qemu
 .PHONY: install uninstall clean format help
 
 all: bpf $(PROGRAMS) $(LIBRARIES) $(TOOLS)
@@ -118,6 +120,11 @@ bench:
 	@scripts/install-deps --bench
 	@$(MAKE) --no-print-directory all benches
 	@scripts/bench $(if $(QUICK),--quick) $(addprefix --only ,$(ONLY))
+
+# One kind of `make check ONLY=vm` each.
+vm-kernels vm-qemu: vm-%: deps
+	@$(MAKE) --no-print-directory SHELL=/bin/bash all bpf-tests $(VM_TOOLS)
+	@SHELL=$(vm_shell) tests/vm/run-$* $(KERNELS)
 
 renew-instructions: counts
 	@tests/instructions/run --renew
@@ -244,7 +251,7 @@ build/tests/test_shares: \
 build/tests/test_shares: TEST_LIBS += -Wl,--wrap=clock_gettime
 
 build/tests/test_domain build/tests/test_hostile: \
-	$(addprefix build/asan/obj/user/controller/,shares.o admit.o)
+	$(addprefix build/asan/obj/user/controller/,shares.o admit.o share_values.o)
 
 build/tests/test_index: build/asan/obj/user/controller/index.o
 

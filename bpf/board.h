@@ -23,7 +23,6 @@ struct jt_vif {
 	struct jt_guest *guest;
 	__u64 now;     /* coarse: a few ms old */
 	__u32 ifindex; /* in: the vif; out, for JT_SWITCH: where to */
-	__u32 payer;   /* enum jt_share_payer, if the guest is limited; else 0 */
 	bool tagged;
 	bool segmented; /* several datagrams in one packet */
 	__u16 vlan;
@@ -114,8 +113,7 @@ JT_INLINE void jt_count_aboard(struct jt_guest *guest, __u64 start, __u32 messag
 }
 
 /* With a reason: */
-#define JT_OPENED 0x100	   /* an extent was opened */
-#define JT_TEMPLATED 0x200 /* its template went aboard with it */
+#define JT_OPENED 0x100 /* an extent was opened */
 #define JT_REASON_OF(result) ((result)&0xff)
 
 JT_ASSERT(JT_REASON_COUNT <= 0x100, "a reason leaves room for flags");
@@ -125,15 +123,11 @@ JT_INLINE int jt_board(struct jt_page *page, struct jt_parsed *parsed, struct jt
 {
 	struct jt_message m = { .parsed = parsed, .flow = flow, .peer = peer, .peer_id = id };
 	int opened = 0, reason;
-	__u64 hint;
 
 	page->control = jt_control();
 	if (!page->control || !parsed || !flow || !peer)
 		return JT_REASON_STALE;
-	hint = JT_READ(flow->hint);
 	reason = jt_organize(page, &m, &opened);
-	if (JT_READ(flow->hint) != hint)
-		reason |= JT_TEMPLATED;
 	return opened ? reason | JT_OPENED : reason;
 }
 
@@ -157,16 +151,24 @@ __attribute__((noinline)) int jt_board_tcx(struct __sk_buff *ctx, struct jt_pars
 	return jt_board(&page, parsed, flow, peer, id);
 }
 
+/* Another one, next to always, once a template of the flow goes aboard. */
+JT_INLINE __u32 jt_hint_mark(const struct jt_flow *flow)
+{
+	__u64 hint = JT_READ(flow->hint);
+
+	return (__u32)(hint ^ hint >> 32);
+}
+
 /* Charge what a message that went aboard costs on the uplink. */
-JT_INLINE void jt_pay_aboard(const struct jt_vif *v, const struct jt_message *m, int result)
+JT_INLINE void jt_pay_aboard(const struct jt_message *m, int result)
 {
 	__u64 cost = JT_RECORD_HEAD + JT_ALIGN4(m->parsed->length);
 
-	if (result & JT_TEMPLATED)
+	if (jt_hint_mark(m->flow) != m->parsed->mark)
 		cost += JT_RECORD_HEAD + m->parsed->template_size;
 	if (result & JT_OPENED)
 		cost += m->peer->head - JT_FRAME_START;
-	jt_share_pay(m->parsed->key.guest, v->payer, cost, 1);
+	jt_share_pay(m->parsed->key.guest, m->parsed->payer, cost, 1);
 }
 
 JT_INLINE int jt_take_aboard(struct jt_vif *v, struct jt_message *m, struct jt_parsed *parsed)
@@ -174,6 +176,8 @@ JT_INLINE int jt_take_aboard(struct jt_vif *v, struct jt_message *m, struct jt_p
 	__u64 length = parsed->length, start = jt_sample_start(v->guest, 1);
 	int reason;
 
+	if (parsed->payer)
+		parsed->mark = jt_hint_mark(m->flow);
 	if (v->page.skb)
 		reason = jt_board_tcx(v->page.ctx, parsed, m->flow, m->peer, m->peer_id);
 	else
@@ -182,8 +186,8 @@ JT_INLINE int jt_take_aboard(struct jt_vif *v, struct jt_message *m, struct jt_p
 		jt_count_reason(v->guest->reasons, JT_REASON_OF(reason));
 		return JT_REASON_OF(reason) == JT_REASON_COPY_FAILED ? JT_DROP : JT_PASS;
 	}
-	if (v->payer)
-		jt_pay_aboard(v, m, reason);
+	if (parsed->payer)
+		jt_pay_aboard(m, reason);
 	jt_count_aboard(v->guest, start, 1, length);
 	JT_WRITE(m->flow->messages, JT_READ(m->flow->messages) + 1);
 	JT_WRITE(m->flow->aboard_ns, v->now);

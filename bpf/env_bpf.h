@@ -49,6 +49,12 @@ JT_INLINE const __u8 *jt_page_data(struct jt_page *page, const __u8 **end)
 	return (const __u8 *)(long)xdp->data;
 }
 
+/* Of the packet, those of its bytes that lie elsewhere included. */
+JT_INLINE __u64 jt_page_length(struct jt_page *page)
+{
+	return page->skb ? ((struct __sk_buff *)page->ctx)->len : bpf_xdp_get_buff_len(page->ctx);
+}
+
 JT_INLINE int jt_env_copy(struct jt_page *page, __u64 offset, __u8 *to, __u64 length)
 {
 	const __u8 *end, *data = jt_page_data(page, &end);

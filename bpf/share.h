@@ -8,6 +8,8 @@
 
 #include "count.h"
 
+#define JT_COARSE_NS 20000000ULL /* jt_clock() is no later, at two ticks of 10 ms */
+
 int jt_share_admit(__u32 guest, __u64 now, __u32 messages);
 int jt_share_pay(__u32 guest, __u32 payer, __u64 bytes, __u32 messages);
 
@@ -34,7 +36,8 @@ __attribute__((noinline)) int jt_share_admit(__u32 guest, __u64 now, __u32 messa
 		return JT_SHARE_OWN;
 	if (JT_READ(s->offered_ns) != now)
 		JT_WRITE(s->offered_ns, now);
-	if (jt_share_own(s, now) || jt_share_own(s, bpf_ktime_get_ns()))
+	if (jt_share_own(s, now) ||
+	    (jt_share_soon(s, now, JT_COARSE_NS) && jt_share_own(s, bpf_ktime_get_ns())))
 		return JT_SHARE_OWN;
 	if (jt_share_grant(s) > 0)
 		return JT_SHARE_BORROWED;

@@ -79,20 +79,19 @@ JT_INLINE int jt_to_peer(struct jt_vif *v, struct jt_message *m, struct jt_parse
 /* What a guest sends to those behind a peer, whichever way it goes, is its share's. */
 JT_INLINE int jt_share_take(struct jt_vif *v, struct jt_message *m, struct jt_parsed *parsed)
 {
-	__u32 id = parsed->key.guest;
 	int verdict;
 
-	v->payer = jt_share_nobody(v->page.control);
+	parsed->payer = (__u16)jt_share_nobody(v->page.control);
 	if (JT_READ(v->guest->flags) & JT_GUEST_LIMITED) {
-		v->payer = jt_share_admit(id, v->now, 1);
-		if (!v->payer) {
+		parsed->payer = (__u16)jt_share_admit(parsed->key.guest, v->now, 1);
+		if (!parsed->payer) {
 			jt_count_reason(v->guest->reasons, JT_REASON_OVER_RATE);
 			return JT_DROP;
 		}
 	}
 	verdict = jt_to_peer(v, m, parsed);
-	if (v->payer && verdict == JT_PASS)
-		jt_share_pay(id, v->payer, v->total, 1);
+	if (parsed->payer && verdict == JT_PASS)
+		jt_share_pay(parsed->key.guest, parsed->payer, jt_page_length(&v->page), 1);
 	return verdict;
 }
 

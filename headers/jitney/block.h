@@ -18,6 +18,7 @@
 #define JITNEY_BLOCK_H
 
 #include "lead.h"
+#include "page.h"
 
 /* Where the records begin in a guest frame. */
 #define JT_BLOCK_START (sizeof(struct jt_eth) + sizeof(struct jt_frame_header))

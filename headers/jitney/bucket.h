@@ -108,6 +108,12 @@ JT_INLINE bool jt_share_own(struct jt_share *s, __u64 now_ns)
 	       (!s->message_cost || jt_share_left(&s->messages_paid, now, burst));
 }
 
+/* True if it could have tokens by a clock that is @late_ns before ours. */
+JT_INLINE bool jt_share_soon(const struct jt_share *s, __u64 now_ns, __u64 late_ns)
+{
+	return JT_READ(s->bytes_paid) < (now_ns + late_ns) * JT_SHARE_NS;
+}
+
 /* Bytes that may yet be borrowed; less than none if too many were. */
 JT_INLINE __s64 jt_share_grant(const struct jt_share *s)
 {

@@ -62,6 +62,8 @@ enum jt_cost { JT_COST_LIGHT = 1, JT_COST_MIDDLE = 2, JT_COST_HEAVY = 8 };
  *			lost, bytes waiting in the send ring
  *	cycle		(nothing): length of the running cycle or 0, of the next, and the
  *			bound of latency, ns
+ *	weight		of this guest where what others leave is shared out, from 1 to what
+ *			its share says; 0: that
  */
 #define JT_ROUTINES(X)               \
 	X(template, 9, LAZY, MIDDLE) \
@@ -71,7 +73,8 @@ enum jt_cost { JT_COST_LIGHT = 1, JT_COST_MIDDLE = 2, JT_COST_HEAVY = 8 };
 	X(flush, 0, RING, HEAVY)     \
 	X(give_back, 1, LAZY, LIGHT) \
 	X(counters, 0, ASK, LIGHT)   \
-	X(cycle, 0, ASK, LIGHT)
+	X(cycle, 0, ASK, LIGHT)          \
+	X(weight, 1, LAZY, LIGHT)
 
 #define JT_ROUTINE_ENUM(name, arguments, urgency, cost) JT_ROUTINE_##name,
 enum jt_routine { JT_ROUTINE_NONE, JT_ROUTINES(JT_ROUTINE_ENUM) JT_ROUTINE_COUNT };

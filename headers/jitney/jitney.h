@@ -185,6 +185,8 @@ enum jitney_routine {
 				 results lost; bytes in the send ring */
 	JITNEY_CYCLE = 8,     /* values, ns: the running cycle's length or 0, the next one's, and
 				 how long a message may wait */
+	JITNEY_WEIGHT = 9,    /* one argument: of this guest where what others leave is shared
+				 out, up to what its host gave it (else -EPERM); 0: that */
 };
 
 #define JITNEY_VALUES 7

@@ -69,6 +69,8 @@ struct jt_parsed {
 	__u64 length;	     /* of the payload */
 	__u64 pseudo;	     /* folded sum of the UDP pseudo header, 0: no UDP */
 	__u16 check;	     /* UDP checksum as it stood in the packet */
+	__u16 payer;	     /* the caller's: enum jt_share_payer, if its guest is limited */
+	__u32 mark;	     /* the caller's: to see whether its template went aboard */
 };
 
 struct jt_cursor {

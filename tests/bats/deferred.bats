@@ -62,6 +62,11 @@ is_asleep() {
 	equal "D_i" "$(ask a guests '.guests[0].write_ns')" 250
 	g one a1 call flush
 	finish one || fail "$(<"$work/one.err")"
+	g one a1 call weight 1
+	finish one || fail "$(<"$work/one.err")"
+	g one a1 call weight 4000000000
+	! finish one || fail "a guest gets any weight that it likes"
+	grep -q 'not permitted' "$work/one.err" || fail "$(<"$work/one.err")"
 	! g one a1 call report 1 1 || finish one && fail "a T_i of 1 ns is believed"
 	grep -q 'out of range' "$work/one.err" || fail "$(<"$work/one.err")"
 	g one a1 call cycle --socket "$work/nobody.sock"

@@ -264,6 +264,59 @@ fails() {
 	stop a
 }
 
+@test "jitney: guest add --print-qemu and --print-libvirt" {
+	local queues vectors there mac=52:54:00:00:00:07
+	lab 1 1
+	there=(nsenter --net="/run/netns/$prefix-a" "$bin/jitney" --socket "$work/a.sock" guest add)
+	ip -n "$prefix-a" tuntap add dev vif-one mode tap vnet_hdr
+	ip -n "$prefix-a" tuntap add dev vif-many mode tap vnet_hdr multi_queue
+	start_controller a --guest=a1=vif-a1 --guest=one=vif-one
+	says 1 "no guest of this name: add it with" "${there[@]}" --print-qemu nobody
+	says 1 "vif-a1 is no tap; for a virtual machine make one" "${there[@]}" --print-qemu a1
+	says 1 "its MAC address is not known yet; say it" "${there[@]}" --print-libvirt one
+	equal "guests" "$(ask a guests '[.guests[].name] | join(" ")')" "a1 one"
+	ask a "guest del one"
+	equal "for QEMU" "$("${there[@]}" --print-qemu "one=vif-one,mac=$mac")" \
+		"-netdev tap,id=one,ifname=vif-one,script=no,downscript=no -device virtio-net-pci,netdev=one,mac=$mac"
+	equal "for libvirt" "$("${there[@]}" --print-libvirt one | tr -d '\n')" \
+		"<interface type='ethernet'>  <target dev='vif-one' managed='no'/>  <mac address='$mac'/>  <model type='virtio'/></interface>"
+	queues=$(($(nproc) < 8 ? $(nproc) : 8)) vectors=$((2 * queues + 2))
+	((queues > 1)) || return 0
+	mac=52:54:00:00:00:08
+	equal "with queues" "$("${there[@]}" --print-qemu "many=vif-many,mac=$mac")" \
+		"-netdev tap,id=many,ifname=vif-many,script=no,downscript=no,queues=$queues -device virtio-net-pci,netdev=many,mac=$mac,mq=on,vectors=$vectors"
+	equal "queues" "$("${there[@]}" --print-libvirt many | grep -o "queues='.*'")" "queues='$queues'"
+	stop a
+}
+
+# hook DOMAIN OPERATION - as libvirt calls it; the domain has a tap, and an interface without one
+hook() {
+	printf '%s' "<domain><name>$1</name><devices><disk/>" \
+		"<interface type='bridge'><mac address='52:54:00:00:00:09'/><source bridge='br0'/><target dev='vnet0'/></interface>" \
+		"<interface type='user'><mac address='52:54:00:00:00:0a'/></interface></devices></domain>" |
+		place a env PATH="$work:$PATH" "$top/scripts/libvirt-hook" "$1" "$2" begin - 2>"$work/hook.err"
+}
+
+@test "libvirt's hook: machines are guests for as long as they run" {
+	lab 1 1
+	ip -n "$prefix-a" tuntap add dev vnet0 mode tap vnet_hdr
+	printf '#!/bin/sh\nexec %s --socket %s "$@"\n' "$bin/jitney" "$work/a.sock" >"$work/jitney"
+	chmod +x "$work/jitney"
+	hook web started || fail "a machine does not start where there is no controller"
+	start_controller a
+	hook web prepare
+	equal "guests before" "$(ask a guests '.guests | length')" 0
+	hook web started
+	equal "guests" "$(ask a guests '.guests[] | "\(.name) \(.interface) \(.mac)"')" "vnet0 vnet0 52:54:00:00:00:09"
+	equal "complaints" "$(<"$work/hook.err")" ""
+	hook web stopped
+	equal "guests behind" "$(ask a guests '.guests | length')" 0
+	place a env PATH="$work:$PATH" "$top/scripts/libvirt-hook" web started begin - <<<"nonsense" 2>"$work/hook.err"
+	grep -q "libvirt hook: " "$work/hook.err" || fail "it does not say what is wrong"
+	place a "$top/scripts/libvirt-hook"
+	stop a
+}
+
 @test "the controller's socket takes no nonsense" {
 	local line
 	lab 1 1

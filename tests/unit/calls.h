@@ -33,6 +33,13 @@ void jt_doorbell(struct jitney *j)
 	__atomic_add_fetch(&rings, 1, __ATOMIC_RELEASE);
 }
 
+void jt_port_claim(struct jitney *j, const struct jt_port *port)
+{
+	struct jt_request r = { .routine = JT_ROUTINE_claim, .u.arguments = { port->number } };
+
+	jt_call(j, &r);
+}
+
 void jt_upkeep(struct jitney *j, uint64_t now)
 {
 	(void)j, (void)now;

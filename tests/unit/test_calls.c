@@ -135,11 +135,39 @@ static void test_values_come_back(void **state)
 	assert_int_equal(guest.statistics.calls_immediate, 2);
 	assert_int_equal(guest.statistics.calls_deferred, 0);
 	assert_int_equal(jitney_control(&guest, JITNEY_REPORT, NULL, NULL), -EINVAL);
-	assert_int_equal(jitney_control(&guest, JITNEY_CYCLE + 1, values, NULL), -EINVAL);
+	assert_int_equal(jitney_control(&guest, JITNEY_WEIGHT + 1, values, NULL), -EINVAL);
 	assert_int_equal(jitney_control(&guest, JITNEY_REPORT - 1, values, NULL), -EINVAL);
 	guest.view.slice = NULL;
 	assert_int_equal(jitney_control(&guest, JITNEY_FLUSH, NULL, NULL), -ENOTCONN);
 	assert_int_equal(jitney_control(&guest, JITNEY_CYCLE, NULL, values), -ENOTCONN);
+}
+
+/* Less than it was given, and back; but not more. And its bucket stays as empty as it is. */
+static void test_weight_within_what_was_given(void **state)
+{
+	struct jt_share *share = &c.datapath.shares[GUEST];
+
+	(void)state;
+	c.guests[GUEST].spec.share = (struct jt_share_settings){ .rate = 8000000, .weight = 50 };
+	share->settings = c.guests[GUEST].spec.share;
+	share->bytes_paid = 12345;
+	call(JT_ROUTINE_weight, 10, 0);
+	assert_int_equal(served(), 0);
+	assert_int_equal(share->settings.weight, 10);
+	call(JT_ROUTINE_weight, 51, 0);
+	assert_int_equal(served(), -EPERM);
+	call(JT_ROUTINE_weight, UINT64_MAX, 0);
+	assert_int_equal(served(), -EPERM);
+	assert_int_equal(share->settings.weight, 10);
+	call(JT_ROUTINE_weight, 0, 0);
+	assert_int_equal(served(), 0);
+	assert_int_equal(share->settings.weight, 50);
+	assert_int_equal(share->bytes_paid, 12345);
+	c.guests[GUEST].spec.share.weight = 0; /* its rate is, then */
+	call(JT_ROUTINE_weight, 8000, 0);
+	assert_int_equal(served(), 0);
+	call(JT_ROUTINE_weight, 8001, 0);
+	assert_int_equal(served(), -EPERM);
 }
 
 /* --- what makes no sense ----------------------------------------------------------------- */
@@ -365,6 +393,25 @@ static void test_controller_that_is_gone(void **state)
 	assert_int_equal(guest.calls.head, 0);
 }
 
+/* Ports and weight are called for again. */
+static void test_controller_that_comes_back(void **state)
+{
+	struct jt_port second = { .number = 7001 }, first = { .next = &second, .number = 7000 };
+	static const uint64_t five = 5;
+
+	(void)state;
+	c.guests[GUEST].spec.share = (struct jt_share_settings){ .weight = 50 };
+	guest.ports = &first;
+	assert_int_equal(jitney_control(&guest, JITNEY_WEIGHT, &five, NULL), 0);
+	served();
+	c.datapath.shares[GUEST].settings.weight = 50;
+	jt_calls_again(&guest);
+	assert_int_equal(served(), 0);
+	assert_true(claimed(7000));
+	assert_true(claimed(7001));
+	assert_int_equal(c.datapath.shares[GUEST].settings.weight, 5);
+}
+
 static void test_helper_that_is_gone(void **state)
 {
 	struct jt_guest_calls *calls = &c.guests[GUEST].calls;
@@ -397,6 +444,7 @@ int main(void)
 		CALLS(test_flush_finds_what_was_sent_before),
 		CALLS(test_receive_ring_is_given_back),
 		CALLS(test_values_come_back),
+		CALLS(test_weight_within_what_was_given),
 		CALLS(test_nonsense_is_answered),
 		CALLS(test_head_beyond_the_ring),
 		CALLS(test_head_behind_the_tail),
@@ -407,6 +455,7 @@ int main(void)
 		CALLS(test_results_not_taken),
 		CALLS(test_rings_once_for_a_sleeper),
 		CALLS(test_controller_that_is_gone),
+		CALLS(test_controller_that_comes_back),
 		CALLS(test_helper_that_is_gone),
 	};
 

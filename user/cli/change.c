@@ -30,18 +30,26 @@ static void warn(const json_t *answer)
 		jt_complain("%s", warning);
 }
 
-int jt_change_guest_add(const struct jt_line *cli, char **args)
+static int guest_add(const struct jt_line *cli, const char *spec)
 {
-	json_t *answer =
-		jt_ask(cli, json_pack("{s:s, s:s}", "command", "guest-add", "spec", args[0]));
+	json_t *answer = jt_ask(cli, json_pack("{s:s, s:s}", "command", "guest-add", "spec", spec));
 
 	if (!answer)
 		return JT_EXIT_NO;
-	if (!cli->json)
+	if (!cli->json && !cli->given)
 		printf("added as guest %" PRId64 "\n", jt_get_int(answer, "id"));
 	warn(answer);
 	json_decref(answer);
 	return JT_EXIT_OK;
+}
+
+int jt_change_guest_add(const struct jt_line *cli, char **args)
+{
+	/* What is to be printed may have been added before. */
+	int status = cli->given && !strchr(args[0], '=') ? JT_EXIT_OK : guest_add(cli, args[0]);
+
+	*strchrnul(args[0], '=') = '\0';
+	return status || !cli->given ? status : jt_machine_print(cli, args[0]);
 }
 
 int jt_change_guest_del(const struct jt_line *cli, char **args)

@@ -38,6 +38,8 @@ struct jt_line {
 #define JT_OPTION_GUEST 0x8
 #define JT_OPTION_PIN 0x10
 #define JT_OPTION_CALLS 0x20
+#define JT_OPTION_PRINT_QEMU 0x40
+#define JT_OPTION_PRINT_LIBVIRT 0x80
 
 int jt_show_status(const struct jt_line *cli, char **args);
 int jt_show_guests(const struct jt_line *cli, char **args);
@@ -51,6 +53,8 @@ int jt_change_flush(const struct jt_line *cli, char **args);
 int jt_change_guest_add(const struct jt_line *cli, char **args);
 int jt_change_guest_set(const struct jt_line *cli, char **args);
 int jt_change_guest_del(const struct jt_line *cli, char **args);
+/* What the virtual machine of a guest is started with. */
+int jt_machine_print(const struct jt_line *cli, const char *name);
 int jt_top(const struct jt_line *cli, char **args);
 int jt_doctor(const struct jt_line *cli, char **args);
 int jt_capture(const struct jt_line *cli, char **args);

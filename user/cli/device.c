@@ -57,6 +57,7 @@ static void device_fill(struct rtnl_link *link, struct jt_device *out)
 	out->mtu = rtnl_link_get_mtu(link);
 	out->up = rtnl_link_get_flags(link) & IFF_UP;
 	out->carrier = rtnl_link_get_flags(link) & IFF_RUNNING;
+	out->queues = rtnl_link_get_num_tx_queues(link);
 	out->bridged = rtnl_link_get_master(link);
 	if (!strcmp(out->kind, "veth"))
 		out->peer = rtnl_link_get_link(link);

@@ -18,6 +18,7 @@ struct jt_device {
 	bool up;
 	bool carrier;
 	bool bridged;	   /* has a master */
+	unsigned int queues; /* that it may send by */
 	int peer;	   /* ifindex of a veth's other end, 0: none */
 	int peer_nsid;	   /* the namespace of that, or JT_DEVICE_HERE */
 	uint32_t xdp_id;   /* program attached, 0: none */

@@ -28,7 +28,7 @@ static const struct jt_command table[] = {
 	{ "top", "", "rates, live; q quits", jt_top, 0, 0, JT_OPTION_COUNT },
 	{ "flush", "", "send now what is aboard", jt_change_flush, 0, 0, 0 },
 	{ "guest add", "SPEC", "add a guest: NAME=IF[,KEY=VALUE]... as for jitneyd",
-	  jt_change_guest_add, 1, 1, 0 },
+	  jt_change_guest_add, 1, 1, JT_OPTION_PRINT_QEMU | JT_OPTION_PRINT_LIBVIRT },
 	{ "guest set", "NAME KEY=VALUE...",
 	  "change its share: rate=, burst=, messages=, work-conserving=, weight=",
 	  jt_change_guest_set, 2, JT_SHARE_FIELDS + 1, 0 },
@@ -47,7 +47,9 @@ enum {
 	KEY_UPLINK,
 	KEY_GUEST,
 	KEY_PIN,
-	KEY_CALLS
+	KEY_CALLS,
+	KEY_PRINT_QEMU,
+	KEY_PRINT_LIBVIRT
 };
 
 static const struct argp_option options[] = {
@@ -59,11 +61,15 @@ static const struct argp_option options[] = {
 	{ "guest", KEY_GUEST, "IF", 0, "doctor: look at this guest's interface; repeat", 2 },
 	{ "pin", KEY_PIN, "DIR", 0, "doctor: where maps are to be pinned", 2 },
 	{ "calls", KEY_CALLS, NULL, 0, "guests: what their programs called for, and how", 1 },
+	{ "print-qemu", KEY_PRINT_QEMU, NULL, 0,
+	  "guest add: print what QEMU wants for it; with a NAME alone do nothing else", 3 },
+	{ "print-libvirt", KEY_PRINT_LIBVIRT, NULL, 0, "the same for libvirt", 3 },
 	{ 0 },
 };
 
-static const char *const option_names[] = { "--count", "--seconds", "--uplink",
-					    "--guest", "--pin",	    "--calls" };
+static const char *const option_names[] = { "--count",	    "--seconds",      "--uplink",
+					    "--guest",	    "--pin",	      "--calls",
+					    "--print-qemu", "--print-libvirt" };
 
 struct input {
 	struct jt_line line;
@@ -127,7 +133,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		input->line.json = true;
 		return 0;
 	}
-	if (key >= KEY_COUNT && key <= KEY_CALLS)
+	if (key >= KEY_COUNT && key <= KEY_PRINT_LIBVIRT)
 		return parse_command_option(key, arg, state);
 	return ARGP_ERR_UNKNOWN;
 }

@@ -129,6 +129,12 @@ static int cycle(struct jt_controller *c, struct jt_helper *h, const struct jt_r
 	return 0;
 }
 
+static int weight(struct jt_controller *c, struct jt_helper *h, const struct jt_request *r,
+		  struct jt_result *out)
+{
+	return jt_shares_weight(c, h->guest, r->u.arguments[0]);
+}
+
 #define HANDLER(name, arguments, urgency, cost) [JT_ROUTINE_##name] = name,
 static const routine handlers[JT_ROUTINE_COUNT] = { JT_ROUTINES(HANDLER) };
 #undef HANDLER

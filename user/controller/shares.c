@@ -384,6 +384,17 @@ int jt_shares_set(struct jt_controller *c, uint32_t guest, const struct jt_share
 	return 0;
 }
 
+/* Nothing of what it has is touched: else it could fill its bucket as often as it likes. */
+int jt_shares_weight(struct jt_controller *c, uint32_t guest, uint64_t weight)
+{
+	uint32_t most = settings_fill(c, c->guests[guest].spec.share).weight;
+
+	if (weight > most)
+		return -EPERM;
+	c->datapath.shares[guest].settings.weight = weight ? (uint32_t)weight : most;
+	return 0;
+}
+
 void jt_shares_forget(struct jt_controller *c, uint32_t guest)
 {
 	limited_set(c, guest, false);

@@ -79,6 +79,15 @@ int jt_shares_start(struct jt_controller *c);
  */
 int jt_shares_set(struct jt_controller *c, uint32_t guest, const struct jt_share_settings *settings,
 		  const char **wrong);
+/*
+ * jt_shares_weight() - A guest asks for another weight
+ *
+ * From 1 to what its settings say; 0: that. It holds from the next tick on, until
+ * somebody sets the guest's share.
+ *
+ * Return: 0, or -EPERM.
+ */
+int jt_shares_weight(struct jt_controller *c, uint32_t guest, uint64_t weight);
 /* The guest is being removed. */
 void jt_shares_forget(struct jt_controller *c, uint32_t guest);
 void jt_shares_view(struct jt_controller *c, uint32_t guest, struct jt_share_view *out);

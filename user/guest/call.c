@@ -17,7 +17,7 @@
 JT_ASSERT((int)JITNEY_REPORT == JT_ROUTINE_report && (int)JITNEY_FLUSH == JT_ROUTINE_flush &&
 		  (int)JITNEY_GIVE_BACK == JT_ROUTINE_give_back &&
 		  (int)JITNEY_COUNTERS == JT_ROUTINE_counters &&
-		  (int)JITNEY_CYCLE == JT_ROUTINE_cycle,
+		  (int)JITNEY_CYCLE == JT_ROUTINE_cycle && (int)JITNEY_WEIGHT == JT_ROUTINE_weight,
 	  "one number for each");
 JT_ASSERT(JITNEY_VALUES == JT_RESULT_VALUES, "all of them");
 
@@ -34,6 +34,18 @@ void jt_calls_begin(struct jitney *j)
 	j->calls = (struct jt_queue){ .head = JT_READ(slice->call_head),
 				      .rung = JT_READ(slice->call_tail),
 				      .reaped = JT_READ(slice->result_head) };
+}
+
+/* What a controller that has just come does not know. */
+void jt_calls_again(struct jitney *j)
+{
+	struct jt_request weight = { .routine = JT_ROUTINE_weight, .u.arguments = { j->weight } };
+	struct jt_port *p;
+
+	for (p = j->ports; p; p = p->next)
+		jt_port_claim(j, p);
+	if (j->weight)
+		jt_call(j, &weight);
 }
 
 /* What became of those that were executed. */
@@ -156,11 +168,13 @@ int jitney_control(struct jitney *j, enum jitney_routine routine, const uint64_t
 	unsigned int i;
 	int err;
 
-	if (routine < JITNEY_REPORT || routine > JITNEY_CYCLE ||
+	if (routine < JITNEY_REPORT || routine > JITNEY_WEIGHT ||
 	    (jt_routines[routine].arguments && !arguments))
 		return -EINVAL;
 	if (now >= j->upkeep_ns)
 		jt_upkeep(j, now);
+	if (routine == JITNEY_WEIGHT)
+		j->weight = arguments[0];
 	for (i = 0; i < jt_routines[routine].arguments; i++)
 		request.u.arguments[i] = arguments[i];
 	/* What was sent before must lie where the controller sees it. */

@@ -15,8 +15,9 @@ struct jt_queue {
 	uint64_t rung;	 /* head when the doorbell was rung last */
 };
 
-/* Behind the mapping of a slice, and before it is left. */
+/* Behind the mapping of a slice; behind attaching; before the slice is left. */
 void jt_calls_begin(struct jitney *j);
+void jt_calls_again(struct jitney *j);
 void jt_calls_end(struct jitney *j);
 /* Look at the results that have come. */
 void jt_calls_reap(struct jitney *j);

@@ -135,6 +135,7 @@ struct jitney {
 	uint64_t postponed_cycle; /* start of the cycle in which that happened last */
 	struct jt_number *numbers;
 	struct jt_queue calls;
+	uint64_t weight; /* as called for last; 0: none was */
 	struct jt_xsk *xsk;
 	struct jt_xdp *xdp;
 	struct jt_map *map;

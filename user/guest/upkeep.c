@@ -152,14 +152,6 @@ static int begin(struct jitney *j, const struct jt_attach_hello *hello)
 	return 0;
 }
 
-static void claim_all(struct jitney *j)
-{
-	struct jt_port *p;
-
-	for (p = j->ports; p; p = p->next)
-		jt_port_claim(j, p);
-}
-
 static void flows_forget(struct jitney *j)
 {
 	struct jitney_flow *f;
@@ -225,7 +217,7 @@ int jt_attach(struct jitney *j, uint64_t now)
 	j->retry_gap_ns = JT_RETRY_NS;
 	j->statistics.attached++;
 	flows_forget(j);
-	claim_all(j);
+	jt_calls_again(j);
 	return 0;
 }
 

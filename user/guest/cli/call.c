@@ -20,6 +20,7 @@ static const struct routine {
 	  0,
 	  { "sent", "refused", "received", "lost", "calls", "results_lost", "waiting" } },
 	{ JITNEY_CYCLE, 0, { "cycle_ns", "next_ns", "latency_ns" } },
+	{ JITNEY_WEIGHT, 1, { NULL } },
 };
 
 static const struct routine *routine_find(char **args)
@@ -29,7 +30,8 @@ static const struct routine *routine_find(char **args)
 	for (i = 0; i < JT_COUNT_OF(routines); i++)
 		if (!strcmp(jitney_routine_name(routines[i].id), args[0]))
 			return &routines[i];
-	jt_complain("there is no call %s: choose flush, report, counters or cycle", args[0]);
+	jt_complain("there is no call %s: choose flush, report, counters, cycle or weight",
+		    args[0]);
 	return NULL;
 }
 

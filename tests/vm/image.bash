@@ -1,0 +1,139 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Debian's kernels, and small machines around them, all under build/vm. A script
+# sources this in the top of the tree. A KERNEL is 6.1, 6.12 or newest.
+#
+#   kernel_fetch KERNEL            leaves it unpacked in $vm/KERNEL; one that is a week old is
+#                                  looked for anew. Return: 1 if there is none
+#   root_begin KERNEL [MODULE...]  a new root in $root with the kernel's modules, which
+#                                  are loaded in this order when it starts
+#   root_packages PACKAGE...       the programs of packages that this machine has
+#   root_add FOLDER FILE...        files, and the libraries that they are linked to
+#   root_pack IMAGE                an initramfs; its /init runs /etc/job
+#   machine KERNEL IMAGE ARG...    run it, with more arguments for QEMU
+
+vm=$PWD/build/vm
+mirror=${DEBIAN_MIRROR:-http://deb.debian.org}
+keyring=/usr/share/keyrings/debian-archive-keyring.gpg
+accel=${VM_ACCEL:-tcg,thread=multi} # kvm where it works; emulation does everywhere
+under=() # a command that QEMU runs under
+append= # to the kernel's command line
+# shellcheck disable=SC2034 # for who sources this
+kernels=(6.1 6.12 newest)
+declare -A archive=(
+	[6.1]="debian bookworm|debian-security bookworm-security"
+	[6.12]="debian bookworm-backports"
+	[newest]="debian sid"
+)
+
+# Package lists of its own: what this machine's apt knows stays as it is.
+kernel_apt() {
+	local state=$vm/$1/apt program=$2
+	shift 2
+	"$program" -qq -o Dir::State="$state" -o Dir::State::lists="$state/lists" \
+		-o Dir::State::status="$state/status" -o Dir::Cache="$state/cache" \
+		-o Dir::Etc::sourcelist="$state/sources" -o Dir::Etc::sourceparts=- \
+		-o Acquire::Languages=none -o APT::Sandbox::User=root -o APT::Architecture=amd64 "$@"
+}
+
+# An image is one package, or four in newer releases.
+kernel_packages() {
+	kernel_apt "$1" apt-cache depends --recurse --important linux-image-cloud-amd64 |
+		grep -E '^linux-(image|base|binary|modules)-[0-9]'
+}
+
+kernel_download() {
+	local kernel=$1 state=$vm/$1/apt packages
+	rm -rf "$state" "$vm/$kernel/new"
+	mkdir -p "$state"/{lists,cache/archives}/partial "$vm/$kernel/new"
+	touch "$state/status"
+	tr '|' '\n' <<<"${archive[$kernel]}" | sed "s,.*,deb [signed-by=$keyring] $mirror/& main," >"$state/sources"
+	kernel_apt "$kernel" apt-get update || return
+	mapfile -t packages < <(kernel_packages "$kernel")
+	((${#packages[@]})) || return
+	(cd "$vm/$kernel/new" && kernel_apt "$kernel" apt-get download "${packages[@]}") || return
+	rm -rf "$state"
+}
+
+kernel_unpack() {
+	local package tree=$vm/$1/tree
+	rm -rf "$tree"
+	for package in "$vm/$1"/new/*.deb; do dpkg-deb -x "$package" "$tree" || return; done
+	# Where the files of /usr/lib are in /lib, look there.
+	[[ -e $tree/lib/modules ]] || ln -s usr/lib "$tree/lib"
+	rm -rf "$vm/$1/new"
+	cp "$tree"/boot/vmlinuz-* "$vm/$1/vmlinuz" 2>/dev/null || cp "$tree"/lib/modules/*/vmlinuz "$vm/$1/vmlinuz"
+}
+
+kernel_fetch() {
+	local image=$vm/$1/vmlinuz
+	[[ $(find "$image" -mtime -7 2>/dev/null) ]] && return
+	mkdir -p "$vm/$1"
+	if kernel_download "$1" >"$vm/$1/fetch.log" 2>&1; then kernel_unpack "$1" && return; fi
+	[[ -e $image ]]
+}
+
+root_add() {
+	local to=$1 file lib
+	shift
+	for file; do
+		install -D -t "$root/$to" "$file"
+		{ ldd "$file" 2>/dev/null || true; } | awk '{ for (i = 1; i <= NF; i++) if ($i ~ /^\//) print $i }' |
+			while read -r lib; do
+				[[ -e $root/$lib ]] || install -D "$lib" "$root/$lib"
+			done
+	done
+}
+
+root_packages() {
+	local file
+	dpkg -L "$@" | grep -E '^(/usr)?/s?bin/' | while read -r file; do
+		[[ -e $root/usr/bin/${file##*/} ]] || root_add usr/bin "$file"
+	done
+}
+
+# The modules wanted and those that they need; modules.dep names both.
+root_modules() {
+	local tree=$vm/$1/tree version file
+	shift
+	version=$(basename "$tree"/lib/modules/*)
+	mkdir -p "$root/lib/modules/$version"
+	busybox depmod -b "$tree" "$version"
+	awk -F: -v want="$*" 'BEGIN { n = split(want, name, " ") }
+		{ for (i = 1; i <= n; i++) if ($1 ~ "/" name[i] "[.]ko") print $1, $2 }' \
+		"$tree/lib/modules/$version/modules.dep" | tr ' ' '\n' | sed '/^$/d' | sort -u | while read -r file; do
+		install -D -m 644 "$tree/lib/modules/$version/$file" "$root/lib/modules/$version/$file"
+	done
+	find "$root/lib/modules" -name '*.xz' -exec unxz {} +
+	cp "$tree/lib/modules/$version"/modules.{builtin,order} "$root/lib/modules/$version"
+	busybox depmod -b "$root" "$version"
+}
+
+root_begin() {
+	local kernel=$1 link
+	shift
+	root=$(mktemp -d "$vm/root.XXXXXX")
+	mkdir -p "$root"/{usr/{bin,lib,lib64},proc,sys,dev,tmp,run,etc,jt}
+	for link in bin lib lib64; do ln -s "usr/$link" "$root/$link"; done
+	ln -s usr/bin "$root/sbin"
+	ln -s bin "$root/usr/sbin"
+	install tests/vm/init "$root/init"
+	root_add usr/bin "$(command -v busybox)"
+	root_modules "$kernel" "$@"
+	printf '%s\n' "$@" >"$root/etc/modules"
+}
+
+root_pack() {
+	(cd "$root" && find . | cpio -o -H newc --quiet) >"$1"
+	rm -rf "$root"
+}
+
+# QEMU 7.2 emulates cmpxchg16b so that kernels oops now and then.
+machine() {
+	local kernel=$1 image=$2
+	shift 2
+	"${under[@]}" qemu-system-x86_64 -accel "$accel" -cpu max,-cx16 -nographic -no-reboot \
+		-kernel "$vm/$kernel/vmlinuz" -initrd "$image" \
+		-append "console=ttyS0 rdinit=/init panic=-1 mitigations=off quiet $append" "$@"
+}
