@@ -27,6 +27,7 @@
 #include <jitney/slice.h>
 
 #include "call.h"
+#include "view.h"
 
 #define JT_BATCH 64U	       /* messages that one look at a socket takes */
 #define JT_DATAGRAM_MAX 65536U /* bytes of one */
@@ -89,17 +90,6 @@ struct jt_number {
 	struct jt_template now;	    /* holds behind `since' */
 	struct jt_template earlier; /* holds before `first' */
 	uint64_t first;		    /* position of the record that followed it */
-};
-
-/* A mapped slice. */
-struct jt_view {
-	struct jt_slice *slice; /* NULL: none */
-	size_t size;
-	uint8_t *send;
-	uint8_t *receive;
-	uint32_t send_size; /* checked, and then never read from the slice again */
-	uint32_t receive_size;
-	uint64_t taken; /* position in `receive' up to which messages were handed out */
 };
 
 /* What this guest knows of the company that a peer's messages have. */
@@ -227,14 +217,6 @@ int jt_attach_open(struct jitney *j, const char *path, struct jt_attach_message 
 int jt_attach_ask(struct jitney *j, uint32_t op, struct jt_attach_message *m);
 void jt_attach_close(struct jitney *j);
 bool jt_attach_lost(const struct jitney *j);
-
-/* slice.c: the rings. */
-int jt_view_map(struct jt_view *s, int fd, uint64_t size);
-void jt_view_unmap(struct jt_view *s);
-void *jt_map(int fd, size_t size, int protection);
-unsigned int jt_view_receive(struct jitney *j, struct jt_view *s, uint64_t head,
-			     struct jitney_message *out, unsigned int max);
-void jt_view_release(struct jt_view *s);
 
 /* doorbell.c: who waits, and who wakes whom. */
 void jt_doorbell(struct jitney *j);
