@@ -10,7 +10,7 @@
 #include "options.h"
 #include "send.h"
 
-#define REST_NS 50000 /* when nobody had anything to send, or room for it */
+#define REST_NS 500000 /* when nobody had anything to send, or room for it */
 
 /* Have a flow send what is due by now. Return: how many it did, or a negative errno. */
 static int load_turn(struct sender *s, const struct way *w, const struct load *l, uint64_t *sent,
