@@ -219,9 +219,11 @@ JT_INLINE int jt_parse_ipv6(struct jt_cursor *c, __u64 total, __u32 flags, struc
 		return JT_REASON_PROTOCOL;
 	jt_template_begin(t, JT_TEMPLATE_UDP6, flags, (__u8)(vcl >> 20), ip->hops);
 	t->u.udp6.flow_label = jt_htonl(vcl & 0xfffff);
-	/* source and dest stand at words 2 and 6 of the union, one behind the other */
-	for (i = 0; i < 8; i++)
+	/* source and dest stand at words 2 and 6 of the union */
+	for (i = 0; i < 4; i++) {
 		t->u.words[2 + i] = jt_load32(ip->source + 4 * i);
+		t->u.words[6 + i] = jt_load32(ip->dest + 4 * i);
+	}
 	sum = jt_sum_ipv6(&t->u.words[2], &t->u.words[6]);
 	return jt_parse_udp(c, length, out, sum);
 }
