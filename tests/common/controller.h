@@ -75,6 +75,12 @@ bool jt_slices_pending(struct jt_controller *controller)
 	return false;
 }
 
+bool jt_slices_held(const struct jt_controller *controller, uint32_t guest)
+{
+	(void)controller, (void)guest;
+	return false;
+}
+
 void jt_slices_wake(struct jt_controller *controller)
 {
 	(void)controller;

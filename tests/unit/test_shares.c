@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * Sharing out what guests leave: against a model of water that rises until all is
- * used, and as ten seconds of guests that send more than they may, at a clock of our
- * own. The numbers are those that users are promised.
+ * Sharing out what guests leave: ten seconds of guests that send more than they may, at
+ * a clock of our own. The numbers are those that users are promised.
  */
 #include <errno.h>
 #include <math.h>
@@ -31,69 +30,6 @@ int __wrap_clock_gettime(clockid_t id, struct timespec *t)
 	t->tv_nsec = (long)(clock_ns % SECOND);
 	return 0;
 }
-
-/* --- sharing out --------------------------------------------------------------------- */
-
-/* What all get if the water stands at @level, a unit of weight. */
-static double filled(const struct jt_want *w, unsigned int n, double level)
-{
-	double sum = 0;
-	unsigned int i;
-
-	for (i = 0; i < n; i++)
-		sum += fmin((double)w[i].want, level * (double)w[i].weight);
-	return sum;
-}
-
-static double level_of(const struct jt_want *w, unsigned int n, double left)
-{
-	double low = 0, high = 1e18;
-	int i;
-
-	for (i = 0; i < 200; i++) {
-		double middle = (low + high) / 2;
-
-		*(filled(w, n, middle) > left ? &high : &low) = middle;
-	}
-	return low;
-}
-
-static void fill_once(unsigned int n)
-{
-	static struct jt_want w[64];
-	uint64_t left = (uint64_t)rand() % 2000000, rest, sum = 0;
-	double level, want;
-	unsigned int i;
-
-	for (i = 0; i < n; i++)
-		w[i] = (struct jt_want){ .weight =
-						 1 + (uint64_t)rand() % (rand() % 2 ? 10 : 100000),
-					 .want = rand() % 3 ? (uint64_t)rand() % 100000 :
-						 rand() % 2 ? 0 :
-							      1ULL << 62 };
-	rest = jt_shares_fill(w, n, left);
-	level = level_of(w, n, (double)left);
-	for (i = 0; i < n; i++) {
-		want = fmin((double)w[i].want, level * (double)w[i].weight);
-		assert_true(w[i].get <= w[i].want);
-		assert_true(fabs((double)w[i].get - want) <= 1 + n + want * 1e-6);
-		sum += w[i].get;
-	}
-	assert_int_equal(sum + rest, left);
-}
-
-static void test_fill(void **state)
-{
-	int i;
-
-	(void)state;
-	srand(1);
-	for (i = 0; i < 20000; i++)
-		fill_once(1 + (unsigned int)rand() % 64);
-	assert_int_equal(jt_shares_fill(NULL, 0, 77), 77);
-}
-
-/* --- guests that send ------------------------------------------------------------------ */
 
 static struct jt_controller c;
 static struct jt_options options;
@@ -418,6 +354,47 @@ static void test_settings(void **state)
 	assert_int_equal(c.shares.limited, 0);
 }
 
+/* A bucket that takes longer to fill than the machine has been up is as full as can be. */
+static void test_long_burst(void **state)
+{
+	struct jt_share_settings s = { .rate = MBIT, .burst = 32 << 20 };
+	const char *wrong;
+	uint32_t id;
+
+	(void)state;
+	clock_ns = 30 * SECOND;
+	uplink(0);
+	id = guest(MBIT, false, 0, 100 * MBIT);
+	assert_int_equal(jt_shares_set(&c, id, &s, &wrong), 0);
+	measured();
+	run(SECOND);
+	near(rate_of(id, SECOND), 31 * MBIT, 1);
+	s = (struct jt_share_settings){ .rate = JT_SHARE_RATE_MIN, .burst = JT_SHARE_BURST_MAX };
+	assert_int_equal(jt_shares_set(&c, id, &s, &wrong), 0);
+	assert_int_equal(jt_share_payer(&c.datapath.shares[id], clock_ns), JT_SHARE_OWN);
+}
+
+/* Who sends little, but all at once, does not have others given what it takes. */
+static void test_bursts_are_owed(void **state)
+{
+	struct jt_share_settings s = { .rate = 50 * MBIT, .burst = 1000000 };
+	uint32_t owner, other, i, k;
+	const char *wrong;
+
+	(void)state;
+	uplink(100 * MBIT);
+	owner = guest(50 * MBIT, false, 0, 0);
+	assert_int_equal(jt_shares_set(&c, owner, &s, &wrong), 0);
+	other = guest(0, true, 0, 300 * MBIT);
+	run(SECOND);
+	measured();
+	for (i = 0; i < 50; i++, run(SECOND / 5))
+		for (k = 0; k < 10000; k++)
+			packet(owner);
+	near(rate_of(owner, TEN), 40 * MBIT, 1);
+	near(rate_of(other, TEN), 60 * MBIT, 3);
+}
+
 /* The same of what the controller itself takes: no more than is paid for, in bytes or messages. */
 static void test_allowance(void **state)
 {
@@ -461,17 +438,10 @@ static void test_allowance(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_fill),
-		TEST(test_guarantee),
-		TEST(test_alone),
-		TEST(test_red),
-		TEST(test_proportion),
-		TEST(test_unused_part),
-		TEST(test_release),
-		TEST(test_hundred),
-		TEST(test_late_ticks),
-		TEST(test_unknown_link),
-		TEST(test_settings),
+		TEST(test_guarantee),  TEST(test_alone),       TEST(test_red),
+		TEST(test_proportion), TEST(test_unused_part), TEST(test_release),
+		TEST(test_hundred),    TEST(test_late_ticks),  TEST(test_unknown_link),
+		TEST(test_settings),   TEST(test_long_burst),  TEST(test_bursts_are_owed),
 		TEST(test_allowance),
 	};
 

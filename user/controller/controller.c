@@ -329,8 +329,11 @@ static void controller_stop(struct jt_controller *c)
 		JT_WRITE(c->board.notice->magic, 0);
 	if (c->datapath.page.control) {
 		/* What passes soon overtakes what is aboard: let that be little. */
-		if (c->started_ns)
+		if (c->started_ns) {
+			jt_scheduler_rung(c); /* nothing is held any more */
+			jt_transmit_run(c);
 			jt_scheduler_flush(c);
+		}
 		jt_guests_stop(c); /* from here on everything passes */
 		jt_domains_stop(c);
 		if (c->started_ns)

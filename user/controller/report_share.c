@@ -13,11 +13,14 @@ JT_ASSERT(JT_ARRAY_SIZE(state_names) == JT_SHARE_STATES, "a name for each state"
 static json_int_t waiting(const struct jt_guest_state *g)
 {
 	const struct jt_helper *h;
-	uint64_t sum = 0;
+	uint64_t sum = 0, left;
 
-	for (h = g->helpers; h; h = h->next_here)
-		if (h->slice.header)
-			sum += JT_READ(h->slice.header->send_head) - h->slice.send_tail;
+	for (h = g->helpers; h; h = h->next_here) {
+		if (!h->slice.header)
+			continue;
+		left = JT_READ(h->slice.header->send_head) - h->slice.send_tail;
+		sum += left <= h->slice.send_size ? left : 0; /* whatever it says */
+	}
 	return (json_int_t)sum;
 }
 

@@ -4,7 +4,9 @@
 #include <unistd.h>
 
 #include "common/netdev.h"
+#include "controller/helpers.h"
 #include "controller/scheduler.h"
+#include "controller/slices.h"
 #include "controller/transmit.h"
 
 #define TICK_NS 1000000ULL
@@ -18,7 +20,8 @@
 #define FILL_TURNS 8
 #define WANT_ALL (1ULL << 62)
 #define WEIGHT_DEFAULT 1000U /* as if its rate was 1 Mbit/s */
-#define SEEN_NS 10000000ULL  /* who offered something so lately still has more */
+#define SEEN_NS 25000000ULL  /* who offered something so lately still has more: clocks are late */
+#define BURST_TIME_MAX (1ULL << 60)
 
 /* Bytes that pass at @rate bytes a second, for at most some ten minutes. */
 static uint64_t bytes_in(uint64_t rate, uint64_t ns)
@@ -81,8 +84,9 @@ static void pool_fill(struct jt_controller *c, uint64_t now)
 		s->pool += (int64_t)(s->rate * us) - (int64_t)sum * POOL_BYTE;
 	if (s->pool > most)
 		s->pool = most;
-	if (s->pool < -most)
-		s->pool = -most;
+	/* What bursts may take at once is owed in full, or it would be given out twice. */
+	if (s->pool < -most - s->bursts)
+		s->pool = -most - s->bursts;
 	s->ticked_ns = us >= LONGEST_US ? now : s->ticked_ns + us * 1000;
 }
 
@@ -281,6 +285,7 @@ static void timer_ready(struct jt_controller *c, struct jt_watch *w, uint32_t ev
 	s->waiting = false;
 	jt_scheduler_rung(c);
 	jt_transmit_run(c);
+	jt_slices_wake(c); /* whose banks are blank again */
 }
 
 /* --- settings ------------------------------------------------------------------ */
@@ -317,18 +322,27 @@ static struct jt_share_settings settings_fill(struct jt_controller *c, struct jt
 	return s;
 }
 
+/* The time that @bytes take, years at most. */
+static uint64_t burst_of(uint64_t bytes, uint64_t byte_cost)
+{
+	double time = (double)bytes * ((double)byte_cost / (1 << JT_SHARE_FRACTION));
+
+	return time < (double)BURST_TIME_MAX ? (uint64_t)time : BURST_TIME_MAX;
+}
+
 /* The bucket is full then. */
 static void bucket_set(struct jt_share *share, const struct jt_share_settings *s)
 {
 	uint64_t now = jt_env_now() * JT_SHARE_NS, burst = JT_SHARE_BURST_NS * JT_SHARE_NS;
-	uint64_t byte_cost = s->rate ? jt_share_byte_cost(s->rate) : !s->message_rate;
+	uint64_t byte_cost = s->rate ? jt_share_byte_cost(s->rate) : !s->message_rate, start;
 
 	if (s->rate)
-		burst = (uint64_t)((double)s->burst * (double)byte_cost) >> JT_SHARE_FRACTION;
+		burst = burst_of(s->burst, byte_cost);
+	start = now > burst ? now - burst : 0; /* since the machine started there may be less */
 	share->settings = *s;
 	JT_WRITE(share->burst, burst);
-	JT_WRITE(share->bytes_paid, given(s) ? now - burst : JT_SHARE_NEVER);
-	JT_WRITE(share->messages_paid, now - burst);
+	JT_WRITE(share->bytes_paid, given(s) ? start : JT_SHARE_NEVER);
+	JT_WRITE(share->messages_paid, start);
 	JT_WRITE(share->message_cost,
 		 s->message_rate ? JT_SHARE_NS * 1000000000 / s->message_rate : 0);
 	JT_WRITE(share->byte_cost, byte_cost);
@@ -348,6 +362,18 @@ static void limited_set(struct jt_controller *c, uint32_t guest, bool limited)
 	c->shares.changed++;
 }
 
+/* What may be sent at once, whatever the uplink's rate. */
+static void bursts_add(struct jt_controller *c)
+{
+	int64_t sum = JT_SHARE_BYTES_MAX;
+	uint32_t i;
+
+	for (i = 0; i < c->guest_limit; i++)
+		if (limited(c, i))
+			sum += (int64_t)c->datapath.shares[i].settings.burst;
+	c->shares.bursts = sum * POOL_BYTE;
+}
+
 /* The uplink's rate or what guests there are has changed. */
 static void grants_begin(struct jt_controller *c)
 {
@@ -364,7 +390,10 @@ static void grants_begin(struct jt_controller *c)
 	}
 	if (c->shares.rate)
 		floats_set(c);
+	bursts_add(c);
 	share_out(c, jt_env_now());
+	if (c->shares.waiting) /* perhaps no longer */
+		arm(c, jt_env_now() + SHORTEST_NS);
 }
 
 int jt_shares_set(struct jt_controller *c, uint32_t guest, const struct jt_share_settings *settings,
@@ -435,7 +464,8 @@ void jt_shares_view(struct jt_controller *c, uint32_t guest, struct jt_share_vie
 	if (!out->limited)
 		return;
 	out->tokens = tokens(share, now);
-	out->state = jt_share_state(share, now, now - JT_READ(share->offered_ns) < SEEN_NS);
+	out->state = jt_share_state(
+		share, now, now - JT_READ(share->offered_ns) < SEEN_NS || jt_slices_held(c, guest));
 }
 
 void jt_shares_uplink(struct jt_controller *c)

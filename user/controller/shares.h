@@ -47,6 +47,7 @@ struct jt_share_account {
 struct jt_shares {
 	uint64_t rate;	    /* of the uplink, bytes a second; 0: not known */
 	int64_t pool;	    /* millionths of a byte */
+	int64_t bursts;	    /* how much less than nothing may be in there */
 	uint64_t ticked_ns; /* when the pool was last filled */
 	uint64_t ticks;
 	uint64_t due_ns;      /* when the timer expires; 0: it does not */

@@ -11,6 +11,7 @@
  * which the loop then sees as if the helper had gone.
  */
 
+#include "controller/domains.h"
 #include "controller/helpers.h"
 #include "controller/places.h"
 #include "controller/slices.h"
@@ -429,13 +430,34 @@ uint64_t jt_slice_left(const struct jt_slice_state *s)
 	return n;
 }
 
+bool jt_slices_held(const struct jt_controller *c, uint32_t guest)
+{
+	const struct jt_helper *h;
+
+	for (h = c->guests[guest].helpers; h; h = h->next_here)
+		if (h->slice.held || (h->member.domain && h->member.domain->transmit.held))
+			return true;
+	return false;
+}
+
+/* True while nobody pays for what a helper has written, and there is no room for more. */
+static bool no_room(const struct jt_helper *h)
+{
+	const struct jt_slice_state *s = &h->slice;
+	const struct jt_transmit *t = h->member.domain ? &h->member.domain->transmit : NULL;
+
+	if (t && t->held && t->epoch + 1 - t->wipe_epoch >= t->page->geometry.banks)
+		return true;
+	return s->held && JT_READ(s->header->send_head) - s->send_tail > s->send_size / 2;
+}
+
 void jt_slices_wake(struct jt_controller *c)
 {
 	struct jt_helper *h;
 
 	__atomic_thread_fence(__ATOMIC_SEQ_CST); /* between the tail, and the look at who waits */
 	for (h = c->helpers.first; h; h = h->next)
-		if (h->slice.header && !h->slice.held && JT_READ(h->slice.header->send_waiting) &&
+		if (h->slice.header && JT_READ(h->slice.header->send_waiting) && !no_room(h) &&
 		    jt_cas(&h->slice.header->send_waiting, 1, 0) == 1)
 			jt_helper_wake(h->cycle);
 }

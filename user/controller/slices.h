@@ -65,6 +65,8 @@ bool jt_slices_pending(struct jt_controller *c);
 uint64_t jt_slice_left(const struct jt_slice_state *s);
 /* Wake writers that wait for room or for the next cycle. */
 void jt_slices_wake(struct jt_controller *c);
+/* Does something of a guest's helpers wait until somebody pays for it? */
+bool jt_slices_held(const struct jt_controller *c, uint32_t guest);
 
 /*
  * jt_slice_arrival() - The record of a template's messages, but for their length

@@ -361,6 +361,8 @@ static bool page_run(struct jt_controller *c, struct jt_transmit *t, bool *taken
 		jt_domain_reset_run(c, t->domain);
 	if (!jt_transmit_epoch(c, t, &epoch))
 		return true;
+	if (!sent)
+		t->held = false; /* it is the device that keeps it, and is looked at */
 	while (t->send_epoch < epoch && sent) {
 		sent = bank_send(c, t, t->send_epoch);
 		*taken = kick(c);
