@@ -70,10 +70,10 @@ enum jt_cost { JT_COST_LIGHT = 1, JT_COST_MIDDLE = 2, JT_COST_HEAVY = 8 };
 	X(claim, 1, SOON, HEAVY)     \
 	X(release, 1, SOON, HEAVY)   \
 	X(report, 2, LAZY, LIGHT)    \
-	X(flush, 0, RING, HEAVY)     \
+	X(flush, 0, RING, LIGHT)     \
 	X(give_back, 1, LAZY, LIGHT) \
 	X(counters, 0, ASK, LIGHT)   \
-	X(cycle, 0, ASK, LIGHT)          \
+	X(cycle, 0, ASK, LIGHT)      \
 	X(weight, 1, LAZY, LIGHT)
 
 #define JT_ROUTINE_ENUM(name, arguments, urgency, cost) JT_ROUTINE_##name,

@@ -278,6 +278,20 @@ static void test_flood_is_bounded(void **state)
 	jt_slice_close(&neighbour.slice);
 }
 
+/* A helper of the same guest that uses all of its budget up leaves the others something. */
+static void test_flood_leaves_others_some(void **state)
+{
+	unsigned int i;
+
+	(void)state;
+	c.guests[GUEST].calls.cycle_ns = c.scheduler.start_ns;
+	c.guests[GUEST].calls.spent = UINT32_MAX / 2;
+	for (i = 1; i <= 4; i++)
+		assert_int_equal(call(JT_ROUTINE_claim, i, 0), 0);
+	jt_slices_collect(&c);
+	assert_int_equal(helper.calls.tail, 2);
+}
+
 /* Else nobody would begin the next one, and the helper would wait for ever. */
 static void test_flood_of_a_sleeper_begins_a_cycle(void **state)
 {
@@ -449,6 +463,7 @@ int main(void)
 		CALLS(test_head_beyond_the_ring),
 		CALLS(test_head_behind_the_tail),
 		CALLS(test_flood_is_bounded),
+		CALLS(test_flood_leaves_others_some),
 		CALLS(test_flood_of_a_sleeper_begins_a_cycle),
 		CALLS(test_full_queue_goes_at_once),
 		CALLS(test_costly_queue_is_waited_for),

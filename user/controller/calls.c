@@ -18,13 +18,14 @@
 #include "controller/helpers.h"
 #include "controller/scheduler.h"
 
-#define BUDGET 256U /* of a guest in a cycle, as enum jt_cost counts */
+#define BUDGET 256U    /* of a guest in a cycle, as enum jt_cost counts */
+#define BUDGET_OWN 16U /* that each of its helpers has, whatever the others do */
 #define ASKED_MAX_NS 1000000000ULL
 #define WRITE_MAX_NS 1000000ULL
 #define INTERVAL_MIN_NS 1000ULL
 #define INTERVAL_MAX_NS 3600000000000ULL
 
-_Static_assert(BUDGET >= JT_COST_HEAVY, "each can be executed");
+_Static_assert(BUDGET_OWN >= JT_COST_HEAVY, "each can be executed");
 
 /* --- the routines -------------------------------------------------------------------- */
 
@@ -199,19 +200,25 @@ static struct jt_request request_read(const struct jt_helper *h)
 	return r;
 }
 
-/* Has the guest any budget left for it? */
+/* Has the guest any budget left for it, or the helper any that no other may use up? */
 static bool afford(struct jt_controller *c, struct jt_helper *h, const struct jt_request *r)
 {
 	struct jt_guest_calls *g = &c->guests[h->guest].calls;
 	uint32_t cost = known(r) ? jt_routines[r->routine].cost : JT_COST_LIGHT;
+	struct jt_helper_calls *own = &h->calls;
 
 	if (g->cycle_ns != c->scheduler.start_ns) {
 		g->cycle_ns = c->scheduler.start_ns;
 		g->spent = 0;
 	}
-	if (g->spent + cost > BUDGET)
+	if (own->cycle_ns != c->scheduler.start_ns) {
+		own->cycle_ns = c->scheduler.start_ns;
+		own->spent = 0;
+	}
+	if (g->spent + cost > BUDGET && own->spent + cost > BUDGET_OWN)
 		return false;
 	g->spent += cost;
+	own->spent += cost;
 	return true;
 }
 

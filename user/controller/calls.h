@@ -34,6 +34,8 @@ struct jt_helper_calls {
 	uint64_t executed;
 	uint64_t flushes;   /* requests for one among them */
 	uint64_t questions; /* over the connection, of all kinds */
+	uint64_t cycle_ns;  /* as its guest's, and its own part of that sum */
+	uint32_t spent;
 };
 
 /*

@@ -189,7 +189,8 @@ static bool swap(struct jt_controller *c, enum jt_swap why)
 
 	jt_shares_tick(c);
 	jt_slices_collect(c);
-	jt_calls_flush(c); /* it is what happens now */
+	if (jt_calls_flush(c)) /* it is what happens now */
+		why = JT_SWAP_flush;
 	for (i = 0; i < c->page_count; i++)
 		any |= page_swap(c, c->pages[i], why);
 	if (any)

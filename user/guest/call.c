@@ -134,6 +134,11 @@ static int ask(struct jitney *j, const struct jt_request *request, struct jt_res
 	return err;
 }
 
+static int tries_of(const struct jitney *j)
+{
+	return j->flags & JITNEY_NONBLOCK ? 1 : TRIES;
+}
+
 int jt_call_now(struct jitney *j, const struct jt_request *request, struct jt_result *result)
 {
 	return ask(j, request, result, TRIES);
@@ -150,7 +155,7 @@ int jt_call(struct jitney *j, const struct jt_request *request)
 {
 	if (defer(j, request))
 		return 0;
-	return j->view.slice ? jt_call_now(j, request, NULL) : -ENOTCONN;
+	return j->view.slice ? ask(j, request, NULL, tries_of(j)) : -ENOTCONN;
 }
 
 int jt_call_flush(struct jitney *j)
@@ -164,7 +169,7 @@ int jitney_control(struct jitney *j, enum jitney_routine routine, const uint64_t
 {
 	struct jt_request request = { .routine = routine };
 	struct jt_result result;
-	uint64_t now = jt_now_coarse();
+	uint64_t now = jt_now_coarse(), weight = j->weight;
 	unsigned int i;
 	int err;
 
@@ -184,7 +189,9 @@ int jitney_control(struct jitney *j, enum jitney_routine routine, const uint64_t
 		return 0;
 	if (!j->view.slice)
 		return -ENOTCONN;
-	err = ask(j, &request, &result, j->flags & JITNEY_NONBLOCK ? 1 : TRIES);
+	err = ask(j, &request, &result, tries_of(j));
+	if (err && routine == JITNEY_WEIGHT)
+		j->weight = weight;
 	if (!err && values)
 		memcpy(values, result.values, sizeof(result.values));
 	return err;

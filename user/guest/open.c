@@ -256,8 +256,10 @@ void jt_port_release(struct jitney *j, struct jt_port *port)
 	struct jt_request request = { .routine = JT_ROUTINE_release,
 				      .u.arguments = { port->number } };
 
-	if (j->receive == JITNEY_RECEIVE_SLICE || j->receive == JITNEY_RECEIVE_XDP)
-		jt_call_now(j, &request, NULL);
+	/* If its claim still waits, this waits behind it. */
+	if ((j->receive == JITNEY_RECEIVE_SLICE || j->receive == JITNEY_RECEIVE_XDP) &&
+	    jt_call_now(j, &request, NULL) == -EAGAIN)
+		jt_call(j, &request);
 	jt_port_close(j, port);
 	if (j->raw)
 		jt_raw_ports(j);
