@@ -197,8 +197,8 @@ enum jitney_routine {
  * @values:	room for JITNEY_VALUES; NULL: nobody waits for them
  *
  * Without @values the call may be queued: that takes some ns and no system call, and
- * it is executed before any message that is sent after it, at the latest when the
- * cycle ends; while no cycle runs, and the call is not JITNEY_FLUSH, when the
+ * it is executed before any message that is sent after it by the call `slice', at the
+ * latest when the cycle ends; while no cycle runs, and the call is not JITNEY_FLUSH, when the
  * controller next wakes. What is to be told goes at once, behind what is queued.
  *
  * Return: 0; -ENOTCONN: there is no controller now; -EPIPE, -ECONNRESET: it has just
