@@ -90,10 +90,13 @@ static bool asked_for(const struct jt_controller *c, const struct jt_helper *h, 
 /* Who is asked about first: those that lived there, those not known yet, all. */
 enum turn { LIVED_THERE, UNKNOWN, ALL, TURNS };
 
-static bool has_turn(const struct jt_controller *c, uint32_t guest, int id, enum turn turn)
+static bool has_turn(const struct jt_controller *c, uint32_t guest, int id, enum turn turn,
+		     const bool *asked)
 {
 	int namespace = c->guests[guest].namespace;
 
+	if (asked[guest])
+		return false;
 	return turn == LIVED_THERE ? namespace == id + 1 : turn == UNKNOWN ? !namespace : true;
 }
 
@@ -105,6 +108,7 @@ static bool has_turn(const struct jt_controller *c, uint32_t guest, int id, enum
 static int guest_find(struct jt_controller *c, struct jt_helper *h, uint32_t *ifindex)
 {
 	unsigned int known = 0, may = 0;
+	bool asked[JT_GUESTS_MAX] = { false };
 	enum turn turn;
 	int id = -1;
 	uint32_t i;
@@ -115,11 +119,16 @@ static int guest_find(struct jt_controller *c, struct jt_helper *h, uint32_t *if
 	}
 	if (may)
 		id = namespace_of(h);
-	for (turn = LIVED_THERE; id >= 0 && turn < TURNS; turn++)
-		for (i = 0; i < c->guest_limit; i++)
-			if (asked_for(c, h, i) && allowed(c, h, i) && has_turn(c, i, id, turn) &&
-			    lives_in(c, i, id, ifindex))
+	for (turn = LIVED_THERE; id >= 0 && turn < TURNS; turn++) {
+		for (i = 0; i < c->guest_limit; i++) {
+			if (!asked_for(c, h, i) || !allowed(c, h, i) ||
+			    !has_turn(c, i, id, turn, asked))
+				continue;
+			asked[i] = true;
+			if (lives_in(c, i, id, ifindex))
 				return (int)i;
+		}
+	}
 	guest_refuse(h, known, may < known);
 	return -ESRCH;
 }
