@@ -33,7 +33,7 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, JT_BANKS_DEFAULT *JT_EXTENTS_DEFAULT);
+	__uint(max_entries, JT_BANKS_DEFAULT * JT_EXTENTS_DEFAULT);
 	__type(key, __u32);
 	__type(value, struct jt_extent);
 } extents __attribute__((weak)) SEC(".maps");
@@ -108,7 +108,7 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, JT_FLOW_SETS *JT_FLOW_WAYS);
+	__uint(max_entries, JT_FLOW_SETS * JT_FLOW_WAYS);
 	__type(key, __u32);
 	__type(value, struct jt_flow_slot);
 } flows __attribute__((weak)) SEC(".maps");

@@ -24,7 +24,7 @@
 #define JT_BANKS_MIN 2
 #define JT_QUEUES_MAX 64
 #define JT_ADDRESSES_MAX 16384
-#define JT_LEARNED_MAX 64  /* addresses that one guest may teach */
+#define JT_LEARNED_MAX 64 /* addresses that one guest may teach */
 #define JT_FLOWS_MAX 16384 /* of those that find no place in `flows` */
 #define JT_EVENTS_SIZE (64 * 1024)
 #define JT_FRAMES_SIZE (4 * 1024 * 1024)
@@ -76,8 +76,8 @@ struct jt_geometry {
 #define JT_RECIPROCAL_ONE (1ULL << JT_RECIPROCAL_SHIFT)
 
 /*
- * number / extents, for an extent's number over all banks. To divide costs more than
- * anything else in a write; this is exact while number and extents are below 2^20.
+ * number / extents, for an extent's number over all banks, without a division for each
+ * write; exact while number and extents are below 2^20.
  */
 JT_INLINE __u64 jt_extent_bank(const struct jt_geometry *g, __u64 number)
 {

@@ -9,9 +9,9 @@
  * by one atomic addition each, and there is nothing to divide or to overflow.
  *
  *  1. A message is admitted while tokens are left, and charged when its cost is
- *     known. So a bucket may owe one message of each CPU (with `xdp` a block,
- *     with `map` a frame), which comes off later ones:
- *     in any time T no more than rate * (T + burst) and that are charged to it.
+ *     known. So a bucket may owe one message of each CPU (with `xdp` a block, with
+ *     `map` a frame), which comes off later ones: in any time T no more than
+ *     rate * (T + burst) and that are charged to it.
  *  2. Tokens beyond the burst are lost: who finds the word too far back moves it up,
  *     unless another has changed it meanwhile.
  *  3. A second word of the same kind counts messages. Both must have tokens.

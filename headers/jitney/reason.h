@@ -48,8 +48,7 @@
 	X(TEMPLATE_TWICE, template_twice, drop, rx, "template number used twice")                \
 	X(MESSAGE_BAD, message_bad, drop, rx, "message that does not fit its template")          \
 	X(NO_GUEST, no_guest, drop, rx, "destination is no guest of this machine")               \
-	X(SOURCE_BAD, source_bad, drop, rx,                                                      \
-	  "source is a guest of this machine or of another peer")                                \
+	X(SOURCE_BAD, source_bad, drop, rx, "source is a guest of this machine or of another peer") \
 	X(DELIVER_FAILED, deliver_failed, drop, rx, "the guest's interface took no more")        \
 	X(GUEST_DOWN, guest_down, drop, rx, "the guest's interface is down or gone")             \
 	X(TX_FAILED, tx_failed, drop, tx, "the uplink refused the frame")                        \
@@ -57,12 +56,11 @@
 	X(PEER_GONE, peer_gone, drop, tx, "sent to a peer that had stopped answering")           \
 	X(SALVAGE_GAP, salvage_gap, drop, tx, "a writer died before it had committed")           \
 	X(HELLO_BAD, hello_bad, drop, rx, "malformed hello")                                     \
-	X(STALE_PAGE, stale_page, drop, tx, "a dead controller had left it in the page")         \
+	X(STALE_PAGE, stale_page, drop, tx, "a dead controller had left it in the page")        \
 	X(ADDRESS_TAKEN, address_taken, pass, vif, "source address is announced by a peer")      \
-	X(SLICE_BAD, slice_bad, drop, tx,                                                        \
-	  "a helper broke the rules of its slice, and was cut off")                              \
+	X(SLICE_BAD, slice_bad, drop, tx, "a helper broke the rules of its slice, and was cut off") \
 	X(SLICE_NO_PEER, slice_no_peer, drop, tx, "a helper's message that leads to no peer")    \
-	X(SLICE_FULL, slice_full, drop, rx, "the helper did not read its messages in time")      \
+	X(SLICE_FULL, slice_full, drop, rx, "the helper did not read its messages in time") \
 	X(FRAME_COUNTS, frame_counts, drop, vif, "guest frame that miscounts its records")       \
 	X(FRAME_PEERS, frame_peers, drop, vif, "guest frame for more than one peer")             \
 	X(FRAME_LARGE, frame_large, drop, vif, "guest frame larger than one to its peer may be") \
@@ -72,10 +70,9 @@
 	X(LOST_CONTENDED, lost_contended, drop, vif, "contended, in a guest frame")              \
 	X(LOST_STALE, lost_stale, drop, vif, "stale, in a guest frame")                          \
 	X(LOST_NO_ROOM, lost_no_room, drop, vif, "no_room, in a guest frame")                    \
-	X(LOST_TAKEN, lost_taken, drop, vif, "address_taken, in a guest frame")                  \
-	X(DOMAIN_BAD, domain_bad, drop, tx, "nonsense in the page of a trust domain")            \
-	X(FRAME_ASTRAY, frame_astray, drop, uplink,                                              \
-	  "a frame that came to a helper past its controller")                                   \
+	X(LOST_TAKEN, lost_taken, drop, vif, "address_taken, in a guest frame") \
+	X(DOMAIN_BAD, domain_bad, drop, tx, "nonsense in the page of a trust domain") \
+	X(FRAME_ASTRAY, frame_astray, drop, uplink, "a frame that came to a helper past its controller") \
 	X(SLICE_LEFT, slice_left, drop, tx, "a helper that is gone had left it behind a full page") \
 	X(OVER_RATE, over_rate, drop, vif, "more than the guest's rate, and nothing left to borrow")
 
@@ -98,12 +95,12 @@ struct jt_reason_info {
 	enum jt_reason_where where;
 };
 
-static const struct jt_reason_info jt_reasons[]
-	__attribute__((unused)) = { { "aboard", "in the page", JT_KIND_none, JT_WHERE_none },
+static const struct jt_reason_info jt_reasons[] __attribute__((unused)) = {
+	{ "aboard", "in the page", JT_KIND_none, JT_WHERE_none },
 #define X(upper, lower, kind, where, text) { #lower, text, JT_KIND_##kind, JT_WHERE_##where },
-				    JT_REASONS(X)
+	JT_REASONS(X)
 #undef X
-	};
+};
 _Static_assert(sizeof(jt_reasons) / sizeof(jt_reasons[0]) == JT_REASON_COUNT,
 	       "a name for every reason");
 #endif

@@ -46,7 +46,8 @@ static bool geometry_sound(const struct jt_geometry *g)
 {
 	return g->banks >= JT_BANKS_MIN && g->banks <= JT_BANKS_MAX && g->extents &&
 	       (g->extent_size == JT_EXTENT_SIZE_MIN || g->extent_size == JT_EXTENT_SIZE_MAX) &&
-	       g->page_size / g->extent_size == g->extents;
+	       g->page_size / g->extent_size == g->extents &&
+	       g->reciprocal == JT_RECIPROCAL_ONE / g->extents + 1;
 }
 
 static int map_open(struct jitney *j, const struct jt_attach_hello *hello)
