@@ -25,6 +25,7 @@ static JT_UNORDERED void *enemy(void *arg)
 {
 	uint64_t seed = 88172645463325252ULL;
 	volatile uint8_t *memory = helper.slice.memory;
+	const struct timespec rest = { .tv_nsec = 20000 };
 
 	(void)arg;
 	while (!__atomic_load_n(&stop, __ATOMIC_RELAXED)) {
@@ -39,6 +40,9 @@ static JT_UNORDERED void *enemy(void *arg)
 			memory[jt_slice_send_offset() + (r >> 8) % RING] = (uint8_t)(r >> 40);
 		else if ((r >> 3) % 512 == 0)
 			memory[(r >> 16) % helper.slice.size] = (uint8_t)(r >> 48);
+		/* Without a pause nothing would ever get as far as where it matters. */
+		if ((r >> 20) % 4096 == 0)
+			nanosleep(&rest, NULL);
 	}
 	return NULL;
 }
