@@ -119,4 +119,31 @@ static TEST_UNUSED const struct jt_result *result(uint64_t position)
 
 #define CALLS(f) cmocka_unit_test_setup_teardown(f, calls_set_up, calls_tear_down)
 
+/*
+ * Each message in the page has the template that was the last to be given before it: its
+ * payload is the two bytes behind the addresses of that. Return: how many; they leave.
+ */
+static TEST_UNUSED unsigned int messages_check(void)
+{
+	struct jt_page *page = &c.datapath.page;
+	uint32_t i, all = page->geometry.banks * page->geometry.extents;
+	unsigned int n = 0;
+	struct jt_found m;
+	struct jt_walk w;
+
+	for (i = 0; i < all; i++) {
+		if (!page->extents[i].committed)
+			continue;
+		jt_walk_init(&w, jt_page_frame(page, i) + FIXTURE_HEAD,
+			     JT_EXTENT_OFFSET(page->extents[i].word) - FIXTURE_HEAD);
+		while (jt_walk_next(&w, &m) > 0) {
+			assert_int_equal(m.length, 2);
+			assert_memory_equal(m.payload, m.bytes + 18, 2);
+			n++;
+		}
+	}
+	leave();
+	return n;
+}
+
 #endif

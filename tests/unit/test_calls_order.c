@@ -96,33 +96,11 @@ static void results_check(void)
 	}
 }
 
-/* Each message has the template that was the last to be given before it. */
-static void messages_check(void)
-{
-	struct jt_page *page = &c.datapath.page;
-	uint32_t i, all = page->geometry.banks * page->geometry.extents;
-	struct jt_found m;
-	struct jt_walk w;
-
-	for (i = 0; i < all; i++) {
-		if (!page->extents[i].committed)
-			continue;
-		jt_walk_init(&w, jt_page_frame(page, i) + FIXTURE_HEAD,
-			     JT_EXTENT_OFFSET(page->extents[i].word) - FIXTURE_HEAD);
-		while (jt_walk_next(&w, &m) > 0) {
-			assert_int_equal(m.length, 2);
-			assert_memory_equal(m.payload, m.bytes + 18, 2);
-			model.aboard++;
-		}
-	}
-	leave();
-}
-
 static void serve(void)
 {
 	jt_slice_collect(&c, &helper);
 	results_check();
-	messages_check();
+	model.aboard += messages_check();
 	assert_false(helper.cut);
 	if (draw(2))
 		cycle_next();

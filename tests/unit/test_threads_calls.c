@@ -61,26 +61,6 @@ static void *helper_run(void *arg)
 	return NULL;
 }
 
-static void messages_check(void)
-{
-	struct jt_page *page = &c.datapath.page;
-	uint32_t i, all = page->geometry.banks * page->geometry.extents;
-	struct jt_found m;
-	struct jt_walk w;
-
-	for (i = 0; i < all; i++) {
-		if (!page->extents[i].committed)
-			continue;
-		jt_walk_init(&w, jt_page_frame(page, i) + FIXTURE_HEAD,
-			     JT_EXTENT_OFFSET(page->extents[i].word) - FIXTURE_HEAD);
-		while (jt_walk_next(&w, &m) > 0) {
-			assert_memory_equal(m.payload, m.bytes + 18, 2);
-			seen++;
-		}
-	}
-	leave();
-}
-
 static void test_messages_find_their_templates(void **state)
 {
 	pthread_t thread;
@@ -91,7 +71,7 @@ static void test_messages_find_their_templates(void **state)
 	while (!last) {
 		last = __atomic_load_n(&done, __ATOMIC_ACQUIRE);
 		jt_slice_collect(&c, &helper);
-		messages_check();
+		seen += messages_check();
 		cycle_next();
 	}
 	pthread_join(thread, NULL);
