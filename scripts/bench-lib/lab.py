@@ -48,7 +48,9 @@ def end(child, seconds=5):
 def error_of(child):
     with open(child.output + ".err", errors="replace") as f:
         lines = f.read().strip().splitlines()
-    return lines[-1] if lines else f"it ended with status {child.returncode}"
+    if not lines or lines[-1].endswith("ready"):
+        return f"it ended with status {child.returncode}"
+    return lines[-1]
 
 
 def wait_for(child, word, seconds, path=None):
