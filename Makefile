@@ -61,7 +61,7 @@ TEST_LIBS = $(TEST_FOUND) -lm -lpthread
 # --- what there is ---------------------------------------------------------
 
 COMMON_C := $(wildcard user/common/*.c)
-JITNEYD_C := $(wildcard user/controller/*.c)
+JITNEYD_C := $(wildcard user/controller/*.c user/backend/*.c)
 JITNEY_C := $(wildcard user/cli/*.c)
 LIBJITNEY_C := $(wildcard user/guest/*.c)
 GUEST_C := $(wildcard user/guest/cli/*.c)

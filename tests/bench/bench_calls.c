@@ -49,7 +49,7 @@ static void welcome(void)
 	parcel_add(&parcel, JT_FD_CYCLE, eventfd(0, EFD_CLOEXEC));
 	m.u.hello.fds = parcel.fds;
 	m.u.hello.slice_size = helper.slice.size;
-	jt_helper_answer(&helper, &m, &parcel);
+	jt_backend_netns.answer(&helper, &m, &parcel);
 	close(parcel.list[2]);
 	close(parcel.list[3]);
 	close(parcel.list[4]);

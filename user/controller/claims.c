@@ -18,14 +18,14 @@ static int claim_tell(struct jt_controller *c, struct jt_helper *h, uint16_t por
 
 	if (!taken) {
 		bpf_map_delete_elem(map, &claim);
-		return jt_guest_program_port(&h->program, port, false);
+		return h->backend->port(h, port, false);
 	}
 	/* The guest's first: what is handed over must be taken there. */
-	err = jt_guest_program_port(&h->program, port, true);
+	err = h->backend->port(h, port, true);
 	if (!err && bpf_map_update_elem(map, &claim, &one, BPF_ANY))
 		err = -errno;
 	if (err)
-		jt_guest_program_port(&h->program, port, false);
+		h->backend->port(h, port, false);
 	return err;
 }
 
@@ -35,7 +35,7 @@ int jt_claim(struct jt_controller *c, struct jt_helper *h, uint16_t port, bool t
 
 	if (taken && h->claimed >= JT_PORTS_OF_HELPER)
 		return -ENOSPC;
-	if (h->program.skeleton)
+	if (h->receive == JT_RECEIVE_XDP)
 		err = claim_tell(c, h, port, taken);
 	h->claimed += taken && !err;
 	h->claimed -= !taken;
@@ -59,7 +59,7 @@ static void look_into_frames(struct jt_controller *c)
 
 void jt_claims_open(struct jt_controller *c, struct jt_helper *h)
 {
-	if (!h->program.skeleton)
+	if (h->receive != JT_RECEIVE_XDP)
 		return;
 	h->claiming = true;
 	c->datapath.guests[h->guest].flags |= JT_GUEST_HELPER;

@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * Helpers in network namespaces: all that they need are descriptors. A slice is a
+ * memfd, made, sealed, and given back here.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "backend/backend.h"
+#include "common/guest_socket.h"
+#include "controller/helpers.h"
+#include "controller/scheduler.h"
+
+/* --- a slice's memory --------------------------------------------------------------- */
+
+static int slice_map(struct jt_slice_state *s)
+{
+	const int seals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
+	void *at;
+	int err;
+
+	s->fd = memfd_create("jitney-slice", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (s->fd < 0)
+		return -errno;
+	/* All of it now: later, memory that lacks would be a signal and no error. */
+	err = -posix_fallocate(s->fd, 0, (off_t)s->size);
+	if (!err && fcntl(s->fd, F_ADD_SEALS, seals))
+		err = -errno;
+	if (err)
+		return err;
+	at = mmap(NULL, s->size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, s->fd, 0);
+	if (at == MAP_FAILED)
+		return -errno;
+	s->memory = at;
+	s->send = s->memory + jt_slice_send_offset();
+	s->receive = s->memory + jt_slice_receive_offset(s->send_size);
+	return 0;
+}
+
+int jt_slice_open(struct jt_slice_state *s, uint32_t send_size, uint32_t receive_size,
+		  uint64_t umem_size)
+{
+	int err = jt_slice_size(s, send_size, receive_size, umem_size);
+
+	if (!err)
+		err = slice_map(s);
+	if (err)
+		jt_slice_close(s);
+	else
+		jt_slice_begin(s, umem_size);
+	return err;
+}
+
+void jt_slice_close(struct jt_slice_state *s)
+{
+	if (s->memory)
+		munmap(s->memory, s->size);
+	if (s->fd >= 0)
+		close(s->fd);
+	jt_slice_forget(s);
+}
+
+/* --- what wakes whom ------------------------------------------------------------------ */
+
+static void doorbell_ready(struct jt_controller *c, struct jt_watch *w, uint32_t events)
+{
+	jt_scheduler_rung(c);
+}
+
+/*
+ * Two ends, each with flags of its own: a helper could have one eventfd block, fill
+ * it, and we would wait for it to be read. It can't send us anything through this.
+ */
+static int event_open(int *ours, int *theirs)
+{
+	int ends[2];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends))
+		return -errno;
+	*ours = ends[0];
+	*theirs = ends[1];
+	return shutdown(*ours, SHUT_RD) ? -errno : 0;
+}
+
+/* The doorbell is watched for its edges and never read, which could block, too. */
+static int events_open(struct jt_controller *c, struct jt_helper *h)
+{
+	int err = event_open(&h->receive_event, &h->receive_theirs);
+
+	if (!err)
+		err = event_open(&h->cycle, &h->cycle_theirs);
+	if (err)
+		return err;
+	h->doorbell = (struct jt_watch){ .fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK),
+					 .ready = doorbell_ready };
+	return h->doorbell.fd < 0 ? -errno : jt_watch_add(c, &h->doorbell, EPOLLIN | EPOLLET);
+}
+
+static void netns_wake(struct jt_helper *h, enum jt_wake why)
+{
+	uint64_t one = 1;
+
+	/* Who has more of them than there is room for has not looked at any. */
+	send(why == JT_WAKE_RECEIVE ? h->receive_event : h->cycle, &one, sizeof(one),
+	     MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+/* --- coming and going ------------------------------------------------------------------- */
+
+static int socket_open(struct jt_controller *c, struct jt_helper *h, uint32_t ifindex)
+{
+	const struct jt_slice *s = h->slice.header;
+
+	if (!s->umem_size)
+		return 0;
+	h->socket = jt_guest_socket_open(h->namespace, ifindex, h->slice.memory + s->umem_offset,
+					 s->umem_size, c->options->geometry.extent_size, &h->queue);
+	return h->socket < 0 ? h->socket : 0;
+}
+
+static int netns_open(struct jt_controller *c, struct jt_helper *h, uint32_t ifindex)
+{
+	const struct jt_attach_hello *q = &h->question.u.hello;
+	int err = jt_slice_open(&h->slice, q->send_size, q->receive_size,
+				jt_helper_umem(c, &h->question.u.hello));
+
+	if (!err)
+		err = socket_open(c, h, ifindex);
+	if (!err && q->receive == JT_RECEIVE_XDP)
+		err = jt_guest_program_open(&h->program, h->namespace, ifindex, h->socket, h->queue,
+					    htons(c->options->ethertype));
+	return err ? err : events_open(c, h);
+}
+
+static void parcel_add(struct jt_parcel *p, enum jt_attach_fd which, int fd)
+{
+	if (fd < 0)
+		return;
+	p->fds |= 1U << which;
+	p->list[p->count++] = fd;
+}
+
+static void netns_welcome(struct jt_controller *c, struct jt_helper *h, struct jt_attach_message *m,
+			  struct jt_parcel *parcel)
+{
+	parcel_add(parcel, JT_FD_SLICE, h->slice.fd);
+	parcel_add(parcel, JT_FD_NOTICE, c->board.fd);
+	parcel_add(parcel, JT_FD_DOORBELL, h->doorbell.fd);
+	parcel_add(parcel, JT_FD_RECEIVE, h->receive_theirs);
+	parcel_add(parcel, JT_FD_CYCLE, h->cycle_theirs);
+	parcel_add(parcel, JT_FD_SOCKET, h->socket);
+	m->u.hello.queue = h->queue;
+	if (!h->member.domain)
+		return;
+	parcel_add(parcel, JT_FD_DOMAIN, h->member.domain->memory);
+	m->u.hello.domain_size = jt_domain_size(&c->options->geometry);
+}
+
+static void shut(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
+static void netns_answer(struct jt_helper *h, const struct jt_attach_message *m,
+			 const struct jt_parcel *parcel)
+{
+	union {
+		char bytes[CMSG_SPACE(sizeof(parcel->list))];
+		struct cmsghdr align;
+	} control = { 0 };
+	struct iovec part = { (void *)m, sizeof(*m) };
+	struct msghdr out = { .msg_iov = &part, .msg_iovlen = 1 };
+	size_t size = parcel ? sizeof(int) * (size_t)parcel->count : 0;
+
+	if (size) {
+		out.msg_control = &control;
+		out.msg_controllen = CMSG_SPACE(size);
+		control.align = (struct cmsghdr){ .cmsg_len = CMSG_LEN(size),
+						  .cmsg_level = SOL_SOCKET,
+						  .cmsg_type = SCM_RIGHTS };
+		memcpy(CMSG_DATA(&control.align), parcel->list, size);
+	}
+	/* Who asks and does not read is not waited for. */
+	if (sendmsg(h->watch.fd, &out, MSG_DONTWAIT | MSG_NOSIGNAL) != sizeof(*m))
+		shutdown(h->watch.fd, SHUT_RDWR);
+	/* What is only the helper's now shows us its end, and it ours. */
+	shut(&h->receive_theirs);
+	shut(&h->cycle_theirs);
+}
+
+static int netns_port(struct jt_helper *h, uint16_t port, bool taken)
+{
+	return jt_guest_program_port(&h->program, port, taken);
+}
+
+static void netns_cut(struct jt_helper *h)
+{
+	shutdown(h->watch.fd, SHUT_RDWR);
+}
+
+static void netns_release(struct jt_controller *c, struct jt_helper *h)
+{
+	jt_watch_close(c, &h->doorbell);
+	shut(&h->receive_event);
+	shut(&h->cycle);
+	shut(&h->receive_theirs);
+	shut(&h->cycle_theirs);
+	shut(&h->socket);
+	jt_guest_program_close(&h->program);
+	jt_slice_close(&h->slice);
+}
+
+const struct jt_backend jt_backend_netns = {
+	.open = netns_open,
+	.welcome = netns_welcome,
+	.answer = netns_answer,
+	.wake = netns_wake,
+	.port = netns_port,
+	.cut = netns_cut,
+	.release = netns_release,
+};
