@@ -18,13 +18,13 @@
 #define JT_HELPERS_STRANGE 32	/* of one user, not attached yet */
 
 struct jt_helper {
-	const struct jt_backend *backend;
 	struct jt_watch watch;		/* its connection; -1: it lives in a virtual machine, */
 	struct jt_link *machine;	/* this one, and has this */
 	unsigned int seat;		/* slot there */
 	uint8_t *behind;		/* what lies behind its slice there */
 	uint64_t offset;		/* of the slice, as the guest finds it */
 	struct jt_notice_copy notice;	/* the first of that */
+	const struct jt_backend *backend;
 	struct jt_watch doorbell;	/* an eventfd; -1: not attached yet */
 	struct jt_helper *next, **link; /* in c->helpers */
 	struct jt_helper *next_here;	/* in its guest's list */

@@ -125,8 +125,7 @@ static int begin(struct jitney *j, const struct jt_attach_hello *hello)
 	j->ifindex = hello->ifindex;
 	j->ethertype = hello->ethertype;
 	memcpy(j->mac, hello->mac, sizeof(j->mac));
-	err = jt_view_map(&j->view, j->fds[JT_FD_SLICE], hello->slice_offset,
-			  hello->slice_size);
+	err = jt_view_map(&j->view, j->fds[JT_FD_SLICE], hello->slice_offset, hello->slice_size);
 	if (!err)
 		err = notice_map(j, hello->notice_offset);
 	if (!err)
