@@ -95,7 +95,7 @@ FAIL := $(patsubst tests/fault/%.c,build/tests/%.so,$(wildcard tests/fault/fail.
 # --- main targets ------------------------------------------------------------
 
 .PHONY: all bpf tools unit threads bpf-tests fuzzers benches counts tests deps demo check bench
-.PHONY: renew-instructions vm-kernels vm-qemu
+.PHONY: renew-instructions vm-kernels vm-qemu vm-xen
 .PHONY: install uninstall clean format help
 
 all: bpf $(PROGRAMS) $(LIBRARIES) $(TOOLS)
@@ -126,9 +126,9 @@ bench:
 	@scripts/bench $(if $(QUICK),--quick) $(addprefix --only ,$(ONLY))
 
 # One kind of `make check ONLY=vm` each.
-vm-kernels vm-qemu: vm-%: deps
+vm-kernels vm-qemu vm-xen: vm-%: deps
 	@$(MAKE) --no-print-directory SHELL=/bin/bash all bpf-tests $(VM_TOOLS)
-	@SHELL=$(vm_shell) tests/vm/run-$* $(KERNELS)
+	@SHELL=$(vm_shell) tests/vm/run-$* $(KERNELS) $(TEST)
 
 renew-instructions: counts
 	@tests/instructions/run --renew
