@@ -48,6 +48,7 @@ void jt_helper_release(struct jt_controller *c, struct jt_helper *h)
 	shut(&h->receive_theirs);
 	shut(&h->cycle_theirs);
 	shut(&h->socket);
+	h->unbound = false;
 	jt_claims_close(c, h);
 	jt_guest_program_close(&h->program);
 	if (h->member.domain)
@@ -185,6 +186,7 @@ static void execute(struct jt_controller *c, struct jt_helper *h)
 		[JT_ATTACH_ROUTE] = route,
 		[JT_ATTACH_CALL] = jt_calls_ask,
 		[JT_ATTACH_BARRIER] = barrier,
+		[JT_ATTACH_BIND] = jt_helper_bind,
 	};
 	uint32_t op = h->question.op;
 
@@ -193,9 +195,12 @@ static void execute(struct jt_controller *c, struct jt_helper *h)
 		jt_helper_refuse(h, -EOPNOTSUPP, "there is no such question");
 	else if (op != JT_ATTACH_HELLO && !h->slice.header)
 		jt_helper_refuse(h, -ENOTCONN, "it is not attached");
+	else if (h->unbound && op != JT_ATTACH_BIND)
+		jt_helper_refuse(h, -ENOTCONN, "its AF_XDP socket is not bound");
 	else
 		ops[op](c, h);
-	shut(&h->namespace);
+	if (!h->unbound)
+		shut(&h->namespace);
 }
 
 /* --- the connection ------------------------------------------------------------------ */
