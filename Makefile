@@ -53,15 +53,19 @@ JITNEY_FOUND = $(call once,JITNEY_FOUND,--libs $(JITNEY_PKGS))
 TEST_FOUND = $(call once,TEST_FOUND,--libs $(TEST_PKGS))
 DPDK_CFLAGS = $(call once,DPDK_CFLAGS,--cflags libdpdk)
 DPDK_FOUND = $(call once,DPDK_FOUND,--silence-errors --libs libdpdk)
-JITNEYD_LIBS = $(JITNEYD_FOUND) -lm -lpthread
+JITNEYD_LIBS = $(JITNEYD_FOUND) $(XEN_FOUND) -lm -lpthread
 JITNEY_LIBS = $(JITNEY_FOUND) -lwiretap -lwsutil -lm
 GUEST_LIBS = -ljansson -lpcap -lm
-TEST_LIBS = $(TEST_FOUND) -lm -lpthread
+TEST_LIBS = $(TEST_FOUND) $(XEN_FOUND) -lm -lpthread
 
 # --- what there is ---------------------------------------------------------
 
 COMMON_C := $(wildcard user/common/*.c)
-JITNEYD_C := $(wildcard user/controller/*.c user/backend/*.c)
+# Without the libraries of Xen its guests have no helpers.
+XEN_PKGS := xengnttab xenevtchn xenstore
+XEN_FOUND = $(call once,XEN_FOUND,--silence-errors --libs $(XEN_PKGS))
+JITNEYD_C := $(filter-out user/backend/$(if $(XEN_FOUND),no_xen,xen%).c, \
+	$(wildcard user/controller/*.c user/backend/*.c))
 JITNEY_C := $(wildcard user/cli/*.c)
 LIBJITNEY_C := $(wildcard user/guest/*.c)
 GUEST_C := $(wildcard user/guest/cli/*.c)

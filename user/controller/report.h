@@ -13,5 +13,7 @@ json_t *jt_report_cycle(struct jt_controller *c);
 json_t *jt_report_page(struct jt_controller *c);
 json_t *jt_report_calls(struct jt_controller *c);
 json_t *jt_report_drops(struct jt_controller *c);
+/* Of one guest: null if it is no virtual machine with helpers. */
+json_t *jt_report_machine(const struct jt_link *link);
 
 #endif
