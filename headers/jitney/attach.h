@@ -107,4 +107,13 @@ JT_ASSERT(sizeof(struct jt_attach_hello) <= JT_ATTACH_TEXT, "protocol");
 JT_ASSERT(sizeof(struct jt_request) <= JT_ATTACH_TEXT, "protocol");
 JT_ASSERT(sizeof(struct jt_attach_message) == 16 + JT_ATTACH_TEXT, "protocol");
 
+/* Bytes of chunks for the AF_XDP socket that a helper needs; 0: it needs none. */
+JT_INLINE __u64 jt_attach_umem(const struct jt_attach_hello *hello, __u32 chunk)
+{
+	__u32 chunks = (hello->call == JT_CALL_XDP ? JT_SOCKET_SEND_CHUNKS : 0) +
+		       (hello->receive == JT_RECEIVE_XDP ? JT_SOCKET_RECEIVE_CHUNKS : 0);
+
+	return (__u64)chunks * chunk;
+}
+
 #endif

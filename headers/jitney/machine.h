@@ -55,7 +55,11 @@ struct jt_machine {
 	__u64 size;	/* agent: bytes that it sees of a memory file, with this page */
 	__u64 clock_ns; /* agent: its CLOCK_MONOTONIC as it rang */
 	__u64 wakes;	/* any: set by the controller, taken by the agent: JT_WAKES_* */
-	__u64 unused[2];
+	__u32 rung;	/* agent: how often it rang */
+	__u32 heard;	/* controller: `rung' when it last looked: it lives */
+	__u32 extent_size; /* controller: of its geometry, bytes */
+	__u16 ethertype;   /* controller, be: of frames */
+	__u16 unused;
 	struct jt_machine_slot slots[JT_MACHINE_SLOTS];
 };
 

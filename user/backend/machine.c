@@ -35,7 +35,7 @@ static int machine_open(struct jt_controller *c, struct jt_helper *h, uint32_t i
 {
 	const struct jt_attach_hello *q = &h->question.u.hello;
 	struct jt_link *link = h->machine;
-	uint64_t umem = jt_helper_umem(c, q);
+	uint64_t umem = jt_attach_umem(q, c->options->geometry.extent_size);
 	int err = jt_slice_size(&h->slice, q->send_size, q->receive_size, umem);
 
 	if (!err)
@@ -208,6 +208,7 @@ void jt_link_rung(struct jt_link *link)
 	link->rung++;
 	if (!link->page)
 		return;
+	JT_WRITE(link->page->heard, JT_READ(link->page->rung));
 	boot_look(link);
 	clock_look(link);
 	for (i = 0; link->page && i < JT_MACHINE_SLOTS; i++) {
@@ -240,6 +241,8 @@ void jt_link_begin(struct jt_link *link)
 	page->version = JT_MACHINE_VERSION;
 	page->session = jt_env_now();
 	page->boot = 0;
+	page->extent_size = link->c->options->geometry.extent_size;
+	page->ethertype = htons(link->c->options->ethertype);
 	page->wakes = 0;
 	memset(page->slots, 0, sizeof(page->slots));
 	JT_WRITE(page->magic, JT_MACHINE_MAGIC);
@@ -249,8 +252,10 @@ void jt_link_begin(struct jt_link *link)
 void jt_link_end(struct jt_link *link)
 {
 	helpers_end(link);
-	if (link->page)
-		JT_WRITE(link->page->magic, 0);
+	if (!link->page)
+		return;
+	JT_WRITE(link->page->magic, 0);
+	ring(link, jt_env_now());
 	link->page = NULL;
 }
 

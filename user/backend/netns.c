@@ -72,28 +72,13 @@ static void doorbell_ready(struct jt_controller *c, struct jt_watch *w, uint32_t
 	jt_scheduler_rung(c);
 }
 
-/*
- * Two ends, each with flags of its own: a helper could have one eventfd block, fill
- * it, and we would wait for it to be read. It can't send us anything through this.
- */
-static int event_open(int *ours, int *theirs)
-{
-	int ends[2];
-
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends))
-		return -errno;
-	*ours = ends[0];
-	*theirs = ends[1];
-	return shutdown(*ours, SHUT_RD) ? -errno : 0;
-}
-
 /* The doorbell is watched for its edges and never read, which could block, too. */
 static int events_open(struct jt_controller *c, struct jt_helper *h)
 {
-	int err = event_open(&h->receive_event, &h->receive_theirs);
+	int err = jt_ringer_open(&h->receive_event, &h->receive_theirs);
 
 	if (!err)
-		err = event_open(&h->cycle, &h->cycle_theirs);
+		err = jt_ringer_open(&h->cycle, &h->cycle_theirs);
 	if (err)
 		return err;
 	h->doorbell = (struct jt_watch){ .fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK),
@@ -103,11 +88,7 @@ static int events_open(struct jt_controller *c, struct jt_helper *h)
 
 static void netns_wake(struct jt_helper *h, enum jt_wake why)
 {
-	uint64_t one = 1;
-
-	/* Who has more of them than there is room for has not looked at any. */
-	send(why == JT_WAKE_RECEIVE ? h->receive_event : h->cycle, &one, sizeof(one),
-	     MSG_DONTWAIT | MSG_NOSIGNAL);
+	jt_ringer_ring(why == JT_WAKE_RECEIVE ? h->receive_event : h->cycle);
 }
 
 /* --- coming and going ------------------------------------------------------------------- */
@@ -127,7 +108,7 @@ static int netns_open(struct jt_controller *c, struct jt_helper *h, uint32_t ifi
 {
 	const struct jt_attach_hello *q = &h->question.u.hello;
 	int err = jt_slice_open(&h->slice, q->send_size, q->receive_size,
-				jt_helper_umem(c, &h->question.u.hello));
+				jt_attach_umem(q, c->options->geometry.extent_size));
 
 	if (!err)
 		err = socket_open(c, h, ifindex);
@@ -137,27 +118,19 @@ static int netns_open(struct jt_controller *c, struct jt_helper *h, uint32_t ifi
 	return err ? err : events_open(c, h);
 }
 
-static void parcel_add(struct jt_parcel *p, enum jt_attach_fd which, int fd)
-{
-	if (fd < 0)
-		return;
-	p->fds |= 1U << which;
-	p->list[p->count++] = fd;
-}
-
 static void netns_welcome(struct jt_controller *c, struct jt_helper *h, struct jt_attach_message *m,
 			  struct jt_parcel *parcel)
 {
-	parcel_add(parcel, JT_FD_SLICE, h->slice.fd);
-	parcel_add(parcel, JT_FD_NOTICE, c->board.fd);
-	parcel_add(parcel, JT_FD_DOORBELL, h->doorbell.fd);
-	parcel_add(parcel, JT_FD_RECEIVE, h->receive_theirs);
-	parcel_add(parcel, JT_FD_CYCLE, h->cycle_theirs);
-	parcel_add(parcel, JT_FD_SOCKET, h->socket);
+	jt_parcel_add(parcel, JT_FD_SLICE, h->slice.fd);
+	jt_parcel_add(parcel, JT_FD_NOTICE, c->board.fd);
+	jt_parcel_add(parcel, JT_FD_DOORBELL, h->doorbell.fd);
+	jt_parcel_add(parcel, JT_FD_RECEIVE, h->receive_theirs);
+	jt_parcel_add(parcel, JT_FD_CYCLE, h->cycle_theirs);
+	jt_parcel_add(parcel, JT_FD_SOCKET, h->socket);
 	m->u.hello.queue = h->queue;
 	if (!h->member.domain)
 		return;
-	parcel_add(parcel, JT_FD_DOMAIN, h->member.domain->memory);
+	jt_parcel_add(parcel, JT_FD_DOMAIN, h->member.domain->memory);
 	m->u.hello.domain_size = jt_domain_size(&c->options->geometry);
 }
 
@@ -171,25 +144,7 @@ static void shut(int *fd)
 static void netns_answer(struct jt_helper *h, const struct jt_attach_message *m,
 			 const struct jt_parcel *parcel)
 {
-	union {
-		char bytes[CMSG_SPACE(sizeof(parcel->list))];
-		struct cmsghdr align;
-	} control = { 0 };
-	struct iovec part = { (void *)m, sizeof(*m) };
-	struct msghdr out = { .msg_iov = &part, .msg_iovlen = 1 };
-	size_t size = parcel ? sizeof(int) * (size_t)parcel->count : 0;
-
-	if (size) {
-		out.msg_control = &control;
-		out.msg_controllen = CMSG_SPACE(size);
-		control.align = (struct cmsghdr){ .cmsg_len = CMSG_LEN(size),
-						  .cmsg_level = SOL_SOCKET,
-						  .cmsg_type = SCM_RIGHTS };
-		memcpy(CMSG_DATA(&control.align), parcel->list, size);
-	}
-	/* Who asks and does not read is not waited for. */
-	if (sendmsg(h->watch.fd, &out, MSG_DONTWAIT | MSG_NOSIGNAL) != sizeof(*m))
-		shutdown(h->watch.fd, SHUT_RDWR);
+	jt_parcel_send(h->watch.fd, m, parcel);
 	/* What is only the helper's now shows us its end, and it ours. */
 	shut(&h->receive_theirs);
 	shut(&h->cycle_theirs);

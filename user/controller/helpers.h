@@ -9,6 +9,7 @@
 #include <jitney/attach.h>
 #include "backend/backend.h"
 #include "common/guest_program.h"
+#include "common/parcel.h"
 #include "controller/controller.h"
 #include "controller/domains.h"
 
@@ -54,15 +55,6 @@ struct jt_helper {
 	size_t have; /* bytes of it */
 };
 
-/* Descriptors that go along with an answer. */
-struct jt_parcel {
-	uint32_t fds; /* bits, by enum jt_attach_fd */
-	int list[JT_FD_COUNT];
-	int count;
-};
-
-/* How much memory its AF_XDP socket needs. */
-uint64_t jt_helper_umem(const struct jt_controller *c, const struct jt_attach_hello *hello);
 __attribute__((format(printf, 3, 4))) void jt_helper_refuse(struct jt_helper *h, int err,
 							    const char *format, ...);
 /* Give back what it got when it attached. Idempotent. */

@@ -186,14 +186,6 @@ static int learn_mac(struct jt_controller *c, struct jt_helper *h, uint32_t gues
 	return jt_place_set(c, &a, &mine);
 }
 
-uint64_t jt_helper_umem(const struct jt_controller *c, const struct jt_attach_hello *hello)
-{
-	uint32_t chunks = (hello->call == JT_CALL_XDP ? JT_SOCKET_SEND_CHUNKS : 0) +
-			  (hello->receive == JT_RECEIVE_XDP ? JT_SOCKET_RECEIVE_CHUNKS : 0);
-
-	return (uint64_t)chunks * c->options->geometry.extent_size;
-}
-
 static int slice_open(struct jt_controller *c, struct jt_helper *h, uint32_t guest,
 		      uint32_t ifindex)
 {
