@@ -57,7 +57,7 @@ DPDK_CFLAGS = $(call once,DPDK_CFLAGS,--cflags libdpdk)
 DPDK_FOUND = $(call once,DPDK_FOUND,--silence-errors --libs libdpdk)
 JITNEYD_LIBS = $(JITNEYD_FOUND) $(XEN_FOUND) -lm -lpthread
 JITNEY_LIBS = $(JITNEY_FOUND) -lwiretap -lwsutil -lm
-AGENT_LIBS = $(AGENT_FOUND)
+AGENT_LIBS = $(AGENT_FOUND) $(XEN_FOUND)
 GUEST_LIBS = -ljansson -lpcap -lm
 TEST_LIBS = $(TEST_FOUND) $(XEN_FOUND) -lm -lpthread
 
@@ -67,10 +67,10 @@ COMMON_C := $(wildcard user/common/*.c)
 # Without the libraries of Xen its guests have no helpers.
 XEN_PKGS := xengnttab xenevtchn xenstore
 XEN_FOUND = $(call once,XEN_FOUND,--silence-errors --libs $(XEN_PKGS))
-JITNEYD_C := $(filter-out user/backend/$(if $(XEN_FOUND),no_xen,xen%).c, \
-	$(wildcard user/controller/*.c user/backend/*.c))
+sources = $(filter-out $(if $(XEN_FOUND),%/no_xen.c,%/xen.c %/xen_memory.c %/xen_store.c),$(wildcard $1))
+JITNEYD_C := $(call sources,user/controller/*.c user/backend/*.c)
 JITNEY_C := $(wildcard user/cli/*.c)
-AGENT_C := $(wildcard user/agent/*.c)
+AGENT_C := $(call sources,user/agent/*.c)
 LIBJITNEY_C := $(wildcard user/guest/*.c)
 GUEST_C := $(wildcard user/guest/cli/*.c)
 # What is loaded on the host is one object; the guest's program is another.
