@@ -27,12 +27,19 @@
 #define JT_SOCKET_RING 2048U
 #define JT_SOCKET_SEND_CHUNKS 512U
 #define JT_SOCKET_RECEIVE_CHUNKS 1024U
+/*
+ * Before Linux 6.4 the rings of a socket that is bound can't be mapped any more. There
+ * the helper gets one that is not, maps them, and then has the controller bind it;
+ * until then the controller answers nothing else.
+ */
+#define JT_QUEUE_UNBOUND (~0U)
 
 enum jt_attach_op {
 	JT_ATTACH_HELLO = 1,   /* attach */
 	JT_ATTACH_ROUTE = 2,   /* where does this destination lead? */
 	JT_ATTACH_CALL = 3,    /* a request that can't wait (call.h), behind all that are queued */
 	JT_ATTACH_BARRIER = 4, /* answered when all that was in the slice is aboard */
+	JT_ATTACH_BIND = 5,    /* the rings of JT_FD_SOCKET are mapped: see JT_QUEUE_UNBOUND */
 };
 
 /* How messages of this helper get into the page. */
@@ -75,7 +82,7 @@ struct jt_attach_hello {
 	__u16 ethertype; /* be: of guest frames */
 	struct jt_geometry geometry;
 	__u32 guest_id;
-	__u32 queue; /* of JT_FD_SOCKET */
+	__u32 queue; /* of JT_FD_SOCKET, or JT_QUEUE_UNBOUND */
 };
 
 struct jt_attach_route {

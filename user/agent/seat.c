@@ -117,6 +117,16 @@ void jt_seat_close(struct jt_agent *a, unsigned int seat, bool host)
 	s->waiting = s->leaving = s->gone = false;
 }
 
+static int socket_bind(struct jt_agent *a, struct jt_seat *s, uint32_t *queue)
+{
+	int err = jt_guest_socket_bind(s->socket, a->ifindex, queue);
+
+	if (!err && s->receives)
+		err = jt_guest_program_open(&s->program, a->space, a->ifindex, s->socket, *queue,
+					    s->ethertype);
+	return err;
+}
+
 /* --- questions ---------------------------------------------------------------------------- */
 
 /* A program that attaches: the host has to have memory for it. Return: 0, or negative after an answer. */
@@ -139,6 +149,20 @@ static int hello(struct jt_agent *a, unsigned int seat)
 	return err;
 }
 
+/* It has mapped the socket's rings: the host knows nothing of that. */
+static void bind_socket(struct jt_agent *a, struct jt_seat *s)
+{
+	struct jt_attach_message m = s->message;
+	uint32_t queue;
+
+	m.error = s->unbound ? socket_bind(a, s, &queue) : -EISCONN;
+	memset(&m.u, 0, sizeof(m.u));
+	s->unbound = s->unbound && m.error;
+	if (!m.error)
+		jt_seat_claims(a, (unsigned int)(s - a->seats)); /* it may have claimed meanwhile */
+	jt_parcel_send(s->connection, &m, NULL);
+}
+
 static void question(struct jt_agent *a, unsigned int seat)
 {
 	struct jt_seat *s = &a->seats[seat];
@@ -150,6 +174,8 @@ static void question(struct jt_agent *a, unsigned int seat)
 		refuse(s, -EPROTO, "this agent speaks version %d", JT_ATTACH_VERSION);
 	else if (!a->session)
 		refuse(s, -ECONNREFUSED, "the host runs no controller for this machine");
+	else if (s->message.op == JT_ATTACH_BIND)
+		bind_socket(a, s);
 	else if (s->message.op != JT_ATTACH_HELLO || !hello(a, seat))
 		ask(a, seat);
 }
@@ -184,18 +210,18 @@ void jt_seat_ready(struct jt_agent *a, unsigned int seat)
 static int socket_open(struct jt_agent *a, struct jt_seat *s, struct jt_attach_hello *h)
 {
 	uint64_t umem = jt_attach_umem(h, h->geometry.extent_size);
-	int err = 0;
 
 	if (!umem)
 		return 0;
-	s->socket = jt_guest_socket_open(a->space, a->ifindex, s->memory + h->slice_size - umem,
-					 umem, h->geometry.extent_size, &h->queue);
+	s->socket = jt_guest_socket_open(a->space, s->memory + h->slice_size - umem, umem,
+					 h->geometry.extent_size);
 	if (s->socket < 0)
 		return s->socket;
-	if (h->receive == JT_RECEIVE_XDP)
-		err = jt_guest_program_open(&s->program, a->space, a->ifindex, s->socket, h->queue,
-					    h->ethertype);
-	return err;
+	s->receives = h->receive == JT_RECEIVE_XDP;
+	s->ethertype = h->ethertype;
+	s->unbound = !jt_guest_socket_binds_first();
+	h->queue = JT_QUEUE_UNBOUND;
+	return s->unbound ? 0 : socket_bind(a, s, &h->queue);
 }
 
 /* @memory, @theirs: descriptors. Return: 0, or negative errno: then s is as it was but for what is given back. */

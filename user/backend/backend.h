@@ -24,7 +24,9 @@ struct jt_backend {
 	 * Make h->slice, whose sizes are set (jt_slice_size()), and what wakes the helper,
 	 * by the question at hand. On failure `release' follows. Return: 0 or negative errno.
 	 */
-	int (*open)(struct jt_controller *c, struct jt_helper *h, uint32_t ifindex);
+	int (*open)(struct jt_controller *c, struct jt_helper *h);
+	/* The question is JT_ATTACH_BIND, and its socket is not bound. NULL: it always is. */
+	int (*bind)(struct jt_controller *c, struct jt_helper *h);
 	/* What goes along with the answer to that: fill @m and @parcel. */
 	void (*welcome)(struct jt_controller *c, struct jt_helper *h, struct jt_attach_message *m,
 			struct jt_parcel *parcel);

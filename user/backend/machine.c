@@ -31,7 +31,7 @@ static void wake(struct jt_link *link, uint64_t bits)
 
 /* --- one helper ------------------------------------------------------------------------- */
 
-static int machine_open(struct jt_controller *c, struct jt_helper *h, uint32_t ifindex)
+static int machine_open(struct jt_controller *c, struct jt_helper *h)
 {
 	const struct jt_attach_hello *q = &h->question.u.hello;
 	struct jt_link *link = h->machine;

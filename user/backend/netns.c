@@ -93,28 +93,40 @@ static void netns_wake(struct jt_helper *h, enum jt_wake why)
 
 /* --- coming and going ------------------------------------------------------------------- */
 
-static int socket_open(struct jt_controller *c, struct jt_helper *h, uint32_t ifindex)
+/* To the guest's interface, with what fills it. */
+static int netns_bind(struct jt_controller *c, struct jt_helper *h)
+{
+	int err = jt_guest_socket_bind(h->socket, h->ifindex, &h->queue);
+
+	if (!err && h->receive == JT_RECEIVE_XDP)
+		err = jt_guest_program_open(&h->program, h->namespace, h->ifindex, h->socket,
+					    h->queue, htons(c->options->ethertype));
+	return err;
+}
+
+static int socket_open(struct jt_controller *c, struct jt_helper *h)
 {
 	const struct jt_slice *s = h->slice.header;
 
 	if (!s->umem_size)
 		return 0;
-	h->socket = jt_guest_socket_open(h->namespace, ifindex, h->slice.memory + s->umem_offset,
-					 s->umem_size, c->options->geometry.extent_size, &h->queue);
-	return h->socket < 0 ? h->socket : 0;
+	h->socket = jt_guest_socket_open(h->namespace, h->slice.memory + s->umem_offset,
+					 s->umem_size, c->options->geometry.extent_size);
+	if (h->socket < 0)
+		return h->socket;
+	h->unbound = !jt_guest_socket_binds_first();
+	h->queue = JT_QUEUE_UNBOUND;
+	return h->unbound ? 0 : netns_bind(c, h);
 }
 
-static int netns_open(struct jt_controller *c, struct jt_helper *h, uint32_t ifindex)
+static int netns_open(struct jt_controller *c, struct jt_helper *h)
 {
 	const struct jt_attach_hello *q = &h->question.u.hello;
 	int err = jt_slice_open(&h->slice, q->send_size, q->receive_size,
 				jt_attach_umem(q, c->options->geometry.extent_size));
 
 	if (!err)
-		err = socket_open(c, h, ifindex);
-	if (!err && q->receive == JT_RECEIVE_XDP)
-		err = jt_guest_program_open(&h->program, h->namespace, ifindex, h->socket, h->queue,
-					    htons(c->options->ethertype));
+		err = socket_open(c, h);
 	return err ? err : events_open(c, h);
 }
 
@@ -168,12 +180,14 @@ static void netns_release(struct jt_controller *c, struct jt_helper *h)
 	shut(&h->receive_theirs);
 	shut(&h->cycle_theirs);
 	shut(&h->socket);
+	h->unbound = false;
 	jt_guest_program_close(&h->program);
 	jt_slice_close(&h->slice);
 }
 
 const struct jt_backend jt_backend_netns = {
 	.open = netns_open,
+	.bind = netns_bind,
 	.welcome = netns_welcome,
 	.answer = netns_answer,
 	.wake = netns_wake,

@@ -156,6 +156,7 @@ void jt_helper_ask(struct jt_controller *c, struct jt_helper *h)
 		[JT_ATTACH_ROUTE] = route,
 		[JT_ATTACH_CALL] = jt_calls_ask,
 		[JT_ATTACH_BARRIER] = barrier,
+		[JT_ATTACH_BIND] = jt_helper_bind,
 	};
 	uint32_t op = h->question.op;
 
@@ -167,9 +168,12 @@ void jt_helper_ask(struct jt_controller *c, struct jt_helper *h)
 		jt_helper_refuse(h, -EOPNOTSUPP, "there is no such question");
 	else if (op != JT_ATTACH_HELLO && !h->slice.header)
 		jt_helper_refuse(h, -ENOTCONN, "it is not attached");
+	else if (h->unbound && op != JT_ATTACH_BIND)
+		jt_helper_refuse(h, -ENOTCONN, "its AF_XDP socket is not bound");
 	else
 		ops[op](c, h);
-	namespace_close(h);
+	if (!h->unbound)
+		namespace_close(h);
 }
 
 /* --- the connection ------------------------------------------------------------------ */

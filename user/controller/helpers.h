@@ -39,9 +39,11 @@ struct jt_helper {
 	int receive_event, cycle;	  /* our ends of what wakes it */
 	int receive_theirs, cycle_theirs; /* its ends, until it has them */
 	int socket;			  /* AF_XDP socket in the guest, or -1 */
+	bool unbound;			  /* JT_ATTACH_BIND is still to come */
+	uint32_t ifindex;		  /* of its guest's interface, in there */
 	uint32_t queue;
 	struct jt_guest_program program; /* `receive' is xdp: what fills the socket */
-	int namespace;			 /* came along with the question at hand, or -1 */
+	int namespace;			 /* came along with the question at hand, or waits for that to bind; or -1 */
 	pid_t pid;
 	uid_t uid;
 	gid_t gid;
@@ -59,8 +61,9 @@ __attribute__((format(printf, 3, 4))) void jt_helper_refuse(struct jt_helper *h,
 							    const char *format, ...);
 /* Give back what it got when it attached. Idempotent. */
 void jt_helper_release(struct jt_controller *c, struct jt_helper *h);
-/* The question is JT_ATTACH_HELLO. */
+/* The question is JT_ATTACH_HELLO, or JT_ATTACH_BIND. */
 void jt_helper_hello(struct jt_controller *c, struct jt_helper *h);
+void jt_helper_bind(struct jt_controller *c, struct jt_helper *h);
 
 /* One more, not attached yet. Return: NULL: there are too many. */
 struct jt_helper *jt_helper_new(struct jt_controller *c, const struct jt_backend *backend);

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/guest_socket.h"
 #include "common/netns.h"
 #include "controller/helpers.h"
 #include "controller/places.h"
@@ -186,12 +187,11 @@ static int learn_mac(struct jt_controller *c, struct jt_helper *h, uint32_t gues
 	return jt_place_set(c, &a, &mine);
 }
 
-static int slice_open(struct jt_controller *c, struct jt_helper *h, uint32_t guest,
-		      uint32_t ifindex)
+static int slice_open(struct jt_controller *c, struct jt_helper *h, uint32_t guest)
 {
-	int err = h->backend->open(c, h, ifindex);
+	int err = h->backend->open(c, h);
 
-	if (!err && h->question.u.hello.call == JT_CALL_MAP) {
+	if (!err && h->call == JT_CALL_MAP) {
 		h->member.writing = (const uint64_t *)&h->slice.header->writing;
 		err = jt_domain_join(c, guest, &h->member);
 	}
@@ -200,7 +200,7 @@ static int slice_open(struct jt_controller *c, struct jt_helper *h, uint32_t gue
 	return err;
 }
 
-static void welcome(struct jt_controller *c, struct jt_helper *h, uint32_t ifindex)
+static void welcome(struct jt_controller *c, struct jt_helper *h)
 {
 	struct jt_attach_message m = h->question;
 	struct jt_attach_hello *a = &m.u.hello;
@@ -211,7 +211,7 @@ static void welcome(struct jt_controller *c, struct jt_helper *h, uint32_t ifind
 	memcpy(a->guest, c->guests[h->guest].spec.name, sizeof(a->guest));
 	memcpy(a->mac, &c->datapath.guests[h->guest].mac, sizeof(a->mac));
 	a->fds = parcel.fds;
-	a->ifindex = ifindex;
+	a->ifindex = h->ifindex;
 	a->slice_size = h->slice.size;
 	a->ethertype = htons(c->options->ethertype);
 	a->geometry = c->options->geometry;
@@ -238,49 +238,86 @@ static int hello_check(struct jt_helper *h)
 	return -EINVAL;
 }
 
+/*
+ * Who holds a socket that is not bound could bind it to any interface of its
+ * namespace, and send what he likes there: only root may do that anyway.
+ */
+static bool may_bind(const struct jt_helper *h)
+{
+	const struct jt_attach_hello *q = &h->question.u.hello;
+
+	return !jt_attach_umem(q, 1) || !h->uid || h->uid == geteuid() || jt_guest_socket_binds_first();
+}
+
+/* What this guest's helpers can't have. Return: 0 or negative errno, after an answer. */
+static int guest_check(struct jt_controller *c, struct jt_helper *h, uint32_t guest)
+{
+	const char *name = c->guests[guest].spec.name;
+
+	if (h->question.u.hello.call == JT_CALL_MAP &&
+	    (h->machine || c->options->page_per_guest || !jt_domain_of(c, guest)))
+		jt_helper_refuse(h, -EPERM, "guest %s is in no trust domain: --trust NAME=%s", name,
+				 name);
+	else if (jt_env_now() < c->guests[guest].barred_until_ns)
+		jt_helper_refuse(h, -EAGAIN, "a helper of guest %s was just cut off: wait a second",
+				 name);
+	else if (helpers_of(c, guest) >= JT_HELPERS_OF_GUEST)
+		jt_helper_refuse(h, -EUSERS, "guest %s has %d helpers already", name,
+				 JT_HELPERS_OF_GUEST);
+	else if (!may_bind(h))
+		jt_helper_refuse(h, -EOPNOTSUPP,
+				 "before Linux 6.4 only helpers of root can have an AF_XDP socket");
+	else
+		return 0;
+	return -EPERM;
+}
+
+static void attach_refuse(struct jt_helper *h, int err)
+{
+	jt_helper_refuse(h, err, "%s",
+			 err == -EBUSY ? "another program has an AF_XDP socket, or an XDP "
+					 "program, on this guest's interface" :
+					 strerror(-err));
+}
+
 void jt_helper_hello(struct jt_controller *c, struct jt_helper *h)
 {
-	uint32_t ifindex = 0;
 	int guest, err;
 
 	if (hello_check(h))
 		return;
-	guest = h->machine ? machine_guest(c, h) : guest_find(c, h, &ifindex);
-	if (guest < 0)
+	guest = h->machine ? machine_guest(c, h) : guest_find(c, h, &h->ifindex);
+	if (guest < 0 || guest_check(c, h, (uint32_t)guest))
 		return;
-	if (h->question.u.hello.call == JT_CALL_MAP &&
-	    (h->machine || c->options->page_per_guest || !jt_domain_of(c, (uint32_t)guest))) {
-		jt_helper_refuse(h, -EPERM, "guest %s is in no trust domain: --trust NAME=%s",
-				 c->guests[guest].spec.name, c->guests[guest].spec.name);
-		return;
-	}
-	if (jt_env_now() < c->guests[guest].barred_until_ns) {
-		jt_helper_refuse(h, -EAGAIN, "a helper of guest %s was just cut off: wait a second",
-				 c->guests[guest].spec.name);
-		return;
-	}
-	if (helpers_of(c, (uint32_t)guest) >= JT_HELPERS_OF_GUEST) {
-		jt_helper_refuse(h, -EUSERS, "guest %s has %d helpers already",
-				 c->guests[guest].spec.name, JT_HELPERS_OF_GUEST);
-		return;
-	}
-	err = learn_mac(c, h, (uint32_t)guest, ifindex);
+	h->call = h->question.u.hello.call;
+	h->receive = h->question.u.hello.receive;
+	err = learn_mac(c, h, (uint32_t)guest, h->ifindex);
 	if (!err)
-		err = slice_open(c, h, (uint32_t)guest, ifindex);
+		err = slice_open(c, h, (uint32_t)guest);
 	if (err) {
-		jt_helper_refuse(h, err, "%s",
-				 err == -EBUSY ? "another program has an AF_XDP socket, or an XDP "
-						 "program, on this guest's interface" :
-						 strerror(-err));
+		attach_refuse(h, err);
 		return;
 	}
 	h->guest = (uint32_t)guest;
 	if (c->options->page_per_guest)
 		h->own = jt_domain_of(c, h->guest);
-	h->call = h->question.u.hello.call;
-	h->receive = h->question.u.hello.receive;
 	h->next_here = c->guests[guest].helpers;
 	c->guests[guest].helpers = h;
 	jt_claims_open(c, h);
-	welcome(c, h, ifindex);
+	welcome(c, h);
+}
+
+void jt_helper_bind(struct jt_controller *c, struct jt_helper *h)
+{
+	struct jt_attach_message m = h->question;
+	int err = h->unbound ? h->backend->bind(c, h) : -EISCONN;
+
+	if (err) {
+		attach_refuse(h, err);
+		return;
+	}
+	h->unbound = false;
+	jt_claims_open(c, h);
+	m.error = 0;
+	h->backend->answer(h, &m, NULL);
 }
