@@ -55,18 +55,22 @@ AGENT_FOUND = $(call once,AGENT_FOUND,--libs $(AGENT_PKGS))
 TEST_FOUND = $(call once,TEST_FOUND,--libs $(TEST_PKGS))
 DPDK_CFLAGS = $(call once,DPDK_CFLAGS,--cflags libdpdk)
 DPDK_FOUND = $(call once,DPDK_FOUND,--silence-errors --libs libdpdk)
-JITNEYD_LIBS = $(JITNEYD_FOUND) -lm -lpthread
+JITNEYD_LIBS = $(JITNEYD_FOUND) $(XEN_FOUND) -lm -lpthread
 JITNEY_LIBS = $(JITNEY_FOUND) -lwiretap -lwsutil -lm
-AGENT_LIBS = $(AGENT_FOUND)
+AGENT_LIBS = $(AGENT_FOUND) $(XEN_FOUND)
 GUEST_LIBS = -ljansson -lpcap -lm
-TEST_LIBS = $(TEST_FOUND) -lm -lpthread
+TEST_LIBS = $(TEST_FOUND) $(XEN_FOUND) -lm -lpthread
 
 # --- what there is ---------------------------------------------------------
 
 COMMON_C := $(wildcard user/common/*.c)
-JITNEYD_C := $(wildcard user/controller/*.c user/backend/*.c)
+# Without the libraries of Xen its guests have no helpers.
+XEN_PKGS := xengnttab xenevtchn xenstore
+XEN_FOUND = $(call once,XEN_FOUND,--silence-errors --libs $(XEN_PKGS))
+sources = $(filter-out $(if $(XEN_FOUND),%/no_xen.c,%/xen.c %/xen_memory.c %/xen_store.c),$(wildcard $1))
+JITNEYD_C := $(call sources,user/controller/*.c user/backend/*.c)
 JITNEY_C := $(wildcard user/cli/*.c)
-AGENT_C := $(wildcard user/agent/*.c)
+AGENT_C := $(call sources,user/agent/*.c)
 LIBJITNEY_C := $(wildcard user/guest/*.c)
 GUEST_C := $(wildcard user/guest/cli/*.c)
 # What is loaded on the host is one object; the guest's program is another.

@@ -71,6 +71,8 @@ struct jt_hypervisor {
 	void (*unmap)(struct jt_link *link, unsigned int slot, struct jt_slice_state *s);
 	/* Have the agent look at the page. */
 	void (*ring)(struct jt_controller *c, struct jt_link *link);
+	/* The guest's interface is another one: perhaps another machine's. NULL: no matter. */
+	void (*moved)(struct jt_controller *c, struct jt_link *link);
 	/* Was the memory taken away? Then its helpers go, too. NULL: it can't. */
 	bool (*lost)(const struct jt_link *link);
 };
@@ -94,6 +96,8 @@ struct jt_link {
 	uint64_t rang_ns;     /* when it was last rung */
 	uint32_t fence;	      /* number of the last one; never 0 */
 	uint64_t rings, rung; /* to the agent, and by it */
+	/* Xen: pages mapped now; mappings made, copies by the hypervisor and their pieces. */
+	uint64_t granted, maps, copies, segments;
 	void *own;	      /* the hypervisor's */
 	struct jt_link *next; /* in c->links */
 };
@@ -109,6 +113,8 @@ void jt_link_end(struct jt_link *link);
 void jt_link_rung(struct jt_link *link);
 /* The guest's interface went down, or is another one: its helpers are gone. */
 void jt_link_down(struct jt_controller *c, uint32_t guest);
+/* It is back, as another one. */
+void jt_link_moved(struct jt_controller *c, uint32_t guest);
 void jt_link_forget(struct jt_link *link, const struct jt_helper *h);
 
 /* Send a frame that rings, through the guest's interface. @fence: its number, or 0 */

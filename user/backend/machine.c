@@ -347,6 +347,14 @@ void jt_link_down(struct jt_controller *c, uint32_t guest)
 	wake(link, JT_WAKES_ALL_GONE);
 }
 
+void jt_link_moved(struct jt_controller *c, uint32_t guest)
+{
+	struct jt_link *link = c->guests[guest].machine;
+
+	if (link && link->hypervisor->moved)
+		link->hypervisor->moved(c, link);
+}
+
 void jt_link_forget(struct jt_link *link, const struct jt_helper *h)
 {
 	if (link->helpers[h->seat] == h)
