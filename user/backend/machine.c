@@ -82,6 +82,7 @@ static int machine_open(struct jt_controller *c, struct jt_helper *h)
 static void machine_welcome(struct jt_controller *c, struct jt_helper *h,
 			    struct jt_attach_message *m, struct jt_parcel *parcel)
 {
+	m->u.hello.machine = 1;
 	m->u.hello.slice_offset = h->offset;
 	m->u.hello.notice_offset = h->offset + h->slice.size;
 }
