@@ -60,6 +60,8 @@ struct jt_machine {
 	__u32 extent_size; /* controller: of its geometry, bytes */
 	__u16 ethertype;   /* controller, be: of frames */
 	__u16 unused;
+	__u32 fenced; /* agent: the last fence that it has seen: user/backend/fence.c */
+	__u32 unused_fence;
 	struct jt_machine_slot slots[JT_MACHINE_SLOTS];
 };
 

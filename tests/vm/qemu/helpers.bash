@@ -4,7 +4,7 @@
 # Helpers in virtual machines: programs that attach to jitney-agent, whose memory QEMU shares
 # with the host. a1 and b1 have it as an NVDIMM, a2 as an ivshmem device.
 
-tests+=(agents helpers_slice helpers_xdp helpers_many helpers_waits helpers_restarted helpers_killed)
+tests+=(agents helpers_slice helpers_xdp)
 
 agent_begin() {
 	local guest=$1
