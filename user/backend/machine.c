@@ -338,6 +338,12 @@ void jt_link_close(struct jt_controller *c, uint32_t guest)
 	free(link);
 }
 
+void jt_links_close(struct jt_controller *c)
+{
+	while (c->links)
+		jt_link_close(c, c->links->guest);
+}
+
 void jt_link_down(struct jt_controller *c, uint32_t guest)
 {
 	struct jt_link *link = c->guests[guest].machine;
