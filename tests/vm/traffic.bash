@@ -23,7 +23,7 @@ guest_image() {
 	local kernel=$1 image=$2
 	shift 2
 	root_begin "$kernel" "$@"
-	root_packages bash coreutils util-linux mount grep sed iproute2 ethtool
+	root_packages bash iproute2 ethtool # all else is busybox
 	root_add jt/build/tests build/tests/jt-traffic
 	cp tests/vm/agent "$root/etc/job"
 	root_pack "$image"
