@@ -12,19 +12,22 @@
 #   configured GUEST           wait until it has started, give it its addresses
 #   receive NAME GUEST ARG...  and transmit, finish NAME GUEST: jt-traffic in guests
 #   exchange FROM TO COUNT ARG...  messages over IPv4 and IPv6, all intact; ARGs are the sender's
+#   exchange_into ARGS FROM TO COUNT ARG...  the same; ARGS are the receiver's
 #   bulk FROM TO [MIB]         TCP (16 MiB), and messages beside it
 #   carried SIDE COUNT         fail unless so many messages shared frames
 
 # On one processor: who moves is overtaken by himself where there are queues, with Jitney or without.
 traffic="taskset -c 0 /jt/build/tests/jt-traffic"
 declare -gA port=()
+declare -ga guest_packages=() # more of an image
 
 guest_image() {
 	local kernel=$1 image=$2
 	shift 2
 	root_begin "$kernel" "$@"
-	root_packages bash iproute2 ethtool # all else is busybox
+	root_packages bash iproute2 ethtool "${guest_packages[@]}" # much else is busybox
 	root_add jt/build/tests build/tests/jt-traffic
+	root_add jt/build/bin build/bin/jitney-{agent,guest}
 	cp tests/vm/agent "$root/etc/job"
 	root_pack "$image"
 }
@@ -83,10 +86,12 @@ bad_checksums() {
 	on "$1" "awk '/^Udp:/ && \$2 != \"InDatagrams\" { print \$8 }' /proc/net/snmp"
 }
 
-exchange() {
-	local from=$1 to=$2 count=$3
-	shift 3
-	receive "got-$to" "$to" --flows=2
+exchange() { exchange_into "" "$@"; }
+
+exchange_into() {
+	local receiver=$1 from=$2 to=$3 count=$4
+	shift 4
+	receive "got-$to" "$to" --flows=2 "$receiver"
 	transmit "sent-$from" "$from" "$(destinations "$to")" --flows=2 --count="$count" --window=256 "$@"
 	finish "sent-$from" "$from"
 	finish "got-$to" "$to" || true # intact says it better

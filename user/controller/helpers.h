@@ -7,9 +7,11 @@
 #define JITNEY_HELPERS_H
 
 #include <jitney/attach.h>
+#include "backend/backend.h"
+#include "common/guest_program.h"
+#include "common/parcel.h"
 #include "controller/controller.h"
 #include "controller/domains.h"
-#include "controller/guest_program.h"
 
 #define JT_HELPERS_MAX 4096 /* connections, attached or not yet */
 #define JT_HELPERS_OF_GUEST 16
@@ -17,7 +19,13 @@
 #define JT_HELPERS_STRANGE 32	/* of one user, not attached yet */
 
 struct jt_helper {
-	struct jt_watch watch;		/* its connection */
+	struct jt_watch watch;		/* its connection; -1: it lives in a virtual machine, */
+	struct jt_link *machine;	/* this one, and has this */
+	unsigned int seat;		/* slot there */
+	uint8_t *behind;		/* what lies behind its slice there */
+	uint64_t offset;		/* of the slice, as the guest finds it */
+	struct jt_notice_copy notice;	/* the first of that */
+	const struct jt_backend *backend;
 	struct jt_watch doorbell;	/* an eventfd; -1: not attached yet */
 	struct jt_helper *next, **link; /* in c->helpers */
 	struct jt_helper *next_here;	/* in its guest's list */
@@ -31,9 +39,11 @@ struct jt_helper {
 	int receive_event, cycle;	  /* our ends of what wakes it */
 	int receive_theirs, cycle_theirs; /* its ends, until it has them */
 	int socket;			  /* AF_XDP socket in the guest, or -1 */
+	bool unbound;			  /* JT_ATTACH_BIND is still to come */
+	uint32_t ifindex;		  /* of its guest's interface, in there */
 	uint32_t queue;
 	struct jt_guest_program program; /* `receive' is xdp: what fills the socket */
-	int namespace;			 /* came along with the question at hand, or -1 */
+	int namespace;			 /* came along with the question at hand, or waits for that to bind; or -1 */
 	pid_t pid;
 	uid_t uid;
 	gid_t gid;
@@ -47,24 +57,20 @@ struct jt_helper {
 	size_t have; /* bytes of it */
 };
 
-/* Descriptors that go along with an answer. */
-struct jt_parcel {
-	uint32_t fds; /* bits, by enum jt_attach_fd */
-	int list[JT_FD_COUNT];
-	int count;
-};
-
-/* To the question at hand. @parcel: NULL: none */
-void jt_helper_answer(struct jt_helper *h, struct jt_attach_message *m,
-		      const struct jt_parcel *parcel);
 __attribute__((format(printf, 3, 4))) void jt_helper_refuse(struct jt_helper *h, int err,
 							    const char *format, ...);
-/* Its `receive_event' or `cycle'. Never waits. */
-void jt_helper_wake(int event);
 /* Give back what it got when it attached. Idempotent. */
 void jt_helper_release(struct jt_controller *c, struct jt_helper *h);
-/* The question is JT_ATTACH_HELLO. */
+/* The question is JT_ATTACH_HELLO, or JT_ATTACH_BIND. */
 void jt_helper_hello(struct jt_controller *c, struct jt_helper *h);
+void jt_helper_bind(struct jt_controller *c, struct jt_helper *h);
+
+/* One more, not attached yet. Return: NULL: there are too many. */
+struct jt_helper *jt_helper_new(struct jt_controller *c, const struct jt_backend *backend);
+/* Its question is there: answer it. */
+void jt_helper_ask(struct jt_controller *c, struct jt_helper *h);
+/* It is gone: take what it left, if it was no enemy, and give back what was its. */
+void jt_helper_close(struct jt_controller *c, struct jt_helper *h);
 
 /* Take over a connection. It is closed if there is no room for it. */
 void jt_helper_open(struct jt_controller *c, int fd);

@@ -282,7 +282,8 @@ static const struct jt_flag {
 	FLAG("uplink", "IF", 0, set_uplink, "interface to the outside"),
 	FLAG("guest", "NAME=IF[,KEY=VALUE]...", 0, set_guest,
 	     "a guest and its host-side interface; repeat. mac=, ip=: with ip= it may use no other "
-	     "addresses; user=, group=: they may attach helpers to it, besides root; rate=, burst=, "
+	     "addresses; user=, group=: they may attach helpers to it, besides root; memory=: file that "
+	     "QEMU shares with it; rate=, burst=, "
 	     "messages=, work-conserving=, weight=: its share of the uplink"),
 	FLAG("peer", "NAME=ADDRESS", 0, set_peer,
 	     "another machine that runs Jitney: its MAC, or its IP with --udp; repeat"),

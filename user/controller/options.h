@@ -14,8 +14,9 @@ enum jt_zerocopy { JT_ZEROCOPY_AUTO, JT_ZEROCOPY_ON, JT_ZEROCOPY_OFF };
 
 #define JT_GUEST_ADDRESSES_MAX 16
 #define JT_DOMAINS_MAX 8
+#define JT_PATH_SIZE 108 /* of a path, with its NUL */
 
-/* --guest NAME=IF[,mac=M][,ip=A]...[,user=U][,group=G] */
+/* --guest NAME=IF[,mac=M][,ip=A]...[,user=U][,group=G][,memory=FILE] */
 struct jt_guest_spec {
 	char name[JT_NAME_SIZE];
 	char interface[IFNAMSIZ];
@@ -23,6 +24,7 @@ struct jt_guest_spec {
 	unsigned int count;
 	uid_t user; /* whose programs may attach, besides root's and our own; -1: nobody's */
 	gid_t group;
+	char memory[JT_PATH_SIZE]; /* that QEMU shares with the guest; empty: none */
 	struct jt_share_settings share;
 };
 

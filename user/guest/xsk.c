@@ -57,6 +57,7 @@ static bool umem_sound(const struct jitney *j, const struct jt_xsk *x)
 int jt_xsk_open(struct jitney *j, const struct jt_attach_hello *hello)
 {
 	struct jt_xsk *x = calloc(1, sizeof(*x));
+	struct jt_attach_message m = { 0 };
 	int err = -EPROTO;
 
 	if (!x)
@@ -69,6 +70,8 @@ int jt_xsk_open(struct jitney *j, const struct jt_attach_hello *hello)
 	x->umem = (uint8_t *)j->view.slice + j->view.slice->umem_offset;
 	if (x->fd >= 0 && umem_sound(j, x))
 		err = rings_map(x);
+	if (!err && hello->queue == JT_QUEUE_UNBOUND)
+		err = jt_attach_ask(j, JT_ATTACH_BIND, &m);
 	if (err)
 		jt_xsk_close(j);
 	return err;

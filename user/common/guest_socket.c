@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include <errno.h>
 #include <linux/if_xdp.h>
+#include <stdio.h>
 #include <sys/socket.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include <jitney/attach.h>
 #include "common/netns.h"
-#include "controller/guest_socket.h"
+#include "common/guest_socket.h"
 
 #define QUEUES_MAX 16
 
@@ -27,7 +29,7 @@ static int set_rings(int fd, void *umem, size_t size, uint32_t chunk)
 }
 
 /* A queue takes the memory of one socket. */
-static int bind_free_queue(int fd, uint32_t ifindex, uint32_t *queue)
+int jt_guest_socket_bind(int fd, uint32_t ifindex, uint32_t *queue)
 {
 	struct sockaddr_xdp a = { .sxdp_family = AF_XDP,
 				  .sxdp_flags = XDP_COPY | XDP_USE_NEED_WAKEUP,
@@ -44,8 +46,7 @@ static int bind_free_queue(int fd, uint32_t ifindex, uint32_t *queue)
 	return errno == EINVAL && a.sxdp_queue_id ? -EBUSY : -errno;
 }
 
-int jt_guest_socket_open(int ns_fd, uint32_t ifindex, void *umem, size_t size, uint32_t chunk,
-			 uint32_t *queue)
+int jt_guest_socket_open(int ns_fd, void *umem, size_t size, uint32_t chunk)
 {
 	int home = jt_netns_enter(ns_fd), fd, err;
 
@@ -53,12 +54,21 @@ int jt_guest_socket_open(int ns_fd, uint32_t ifindex, void *umem, size_t size, u
 		return home;
 	fd = socket(AF_XDP, SOCK_RAW | SOCK_CLOEXEC, 0);
 	err = fd < 0 ? -errno : set_rings(fd, umem, size, chunk);
-	if (!err)
-		err = bind_free_queue(fd, ifindex, queue);
 	jt_netns_leave(home);
 	if (!err)
 		return fd;
 	if (fd >= 0)
 		close(fd);
 	return err;
+}
+
+/* Nobody asks about a kernel by trying: what a socket had bound is free again only a while later. */
+bool jt_guest_socket_binds_first(void)
+{
+	unsigned int major = 0, minor = 0;
+	struct utsname u;
+
+	uname(&u);
+	sscanf(u.release, "%u.%u", &major, &minor);
+	return major > 6 || (major == 6 && minor >= 4);
 }

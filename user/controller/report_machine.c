@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* What is said of a virtual machine: its memory, and how often either side rang. */
+#include <jansson.h>
+
+#include "backend/backend.h"
+#include "controller/report.h"
+
+json_t *jt_report_machine(const struct jt_controller *c, uint32_t id)
+{
+	const struct jt_link *link = c->guests[id].machine;
+
+	if (!link)
+		return json_null();
+	return json_pack("{s:s,s:s,s:b,s:I,s:I}", "by", link->hypervisor->name, "memory",
+			 c->guests[id].spec.memory, "agent", link->page && link->boot, "rings",
+			 (json_int_t)link->rings, "rung", (json_int_t)link->rung);
+}
