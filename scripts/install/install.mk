@@ -31,6 +31,7 @@ INSTALLED = \
 	build/install/libjitney.pc:644:$(PREFIX)/lib/pkgconfig/ \
 	build/install/jitneyd.service:644:$(PREFIX)/lib/systemd/system/ \
 	scripts/install/jitneyd.conf.example:644:$(SYSCONFDIR)/jitney/ \
+	scripts/xen/vif-jitney:755:$(SYSCONFDIR)/xen/scripts/ \
 	scripts/completion/jitney:644:$(PREFIX)/share/bash-completion/completions/jitney \
 	scripts/completion/jitney:644:$(PREFIX)/share/bash-completion/completions/jitneyd \
 	scripts/completion/jitney:644:$(PREFIX)/share/bash-completion/completions/jitney-guest \

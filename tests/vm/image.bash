@@ -8,6 +8,7 @@
 #   kernel_fetch KERNEL            leaves it unpacked in $vm/KERNEL/tree, what boots in
 #                                  $vm/KERNEL/vmlinuz; one that is a week old is looked for
 #                                  anew. Return: 1 if there is none
+#   kernel_elf KERNEL FILE         what is compressed in there, which costs emulation much time
 #   root_begin KERNEL [MODULE...]  a new root in $root with the kernel's modules, which
 #                                  are loaded in this order when it starts
 #   root_packages PACKAGE...       the programs of packages that this machine has
@@ -89,38 +90,44 @@ kernel_fetch() {
 	[[ -e $image ]]
 }
 
-# The libraries that a file is linked to.
+# A number in an image's header: see Documentation/arch/x86/boot.rst of Linux.
+header() { od -An -j "$2" -N "$3" -t "u$3" "$vm/$1/vmlinuz" | tr -d ' '; }
+
+# Behind the setup's sectors, and followed by its length.
+kernel_elf() {
+	local start length
+	start=$((($(header "$1" 0x1f1 1) + 1) * 512 + $(header "$1" 0x248 4)))
+	length=$(($(header "$1" 0x24c 4) - 4))
+	dd if="$vm/$1/vmlinuz" iflag=skip_bytes,count_bytes skip="$start" count="$length" status=none | zstd -qdc >"$2"
+}
+
+# The libraries that files are linked to.
 root_libraries() {
 	local lib
-	{ ldd "$1" 2>/dev/null || true; } | awk '{ for (i = 1; i <= NF; i++) if ($i ~ /^\//) print $i }' |
-		while read -r lib; do
+	{ ldd "$@" 2>/dev/null || true; } | awk '/^\t/ { for (i = 1; i <= NF; i++) if ($i ~ /^\//) print $i }' |
+		sort -u | while read -r lib; do
 			[[ -e $root/$lib || $lib == "$vm"/* ]] || install -D "$lib" "$root/$lib"
 		done
 }
 
 root_add() {
-	local to=$1 file
-	shift
-	for file; do
-		install -D -t "$root/$to" "$file"
-		root_libraries "$file"
-	done
+	install -D -t "$root/$1" "${@:2}"
+	root_libraries "${@:2}"
+}
+
+# Of two places of a name the first, and none where it is here already.
+root_packages() {
+	local files
+	mapfile -t files < <(dpkg -L "$@" | grep -E '^(/usr)?/s?bin/' | awk -F/ -v to="$root/usr/bin/" \
+		'!seen[$NF]++ && system("test -e " to $NF)')
+	root_add usr/bin "${files[@]}"
 }
 
 root_tree() {
-	local tree=$vm/$1/tree file
-	shift
-	tar -C "$tree" -c "$@" | tar -C "$root" -x --keep-directory-symlink
-	(cd "$tree" && find "$@" -type f -perm /111) | while read -r file; do
-		LD_LIBRARY_PATH=$tree/usr/lib/x86_64-linux-gnu root_libraries "$tree/$file"
-	done
-}
-
-root_packages() {
-	local file
-	dpkg -L "$@" | grep -E '^(/usr)?/s?bin/' | while read -r file; do
-		[[ -e $root/usr/bin/${file##*/} ]] || root_add usr/bin "$file"
-	done
+	local tree=$vm/$1/tree files
+	tar -C "$tree" -c "${@:2}" | tar -C "$root" -x --keep-directory-symlink
+	mapfile -t files < <(cd "$tree" && find "${@:2}" -type f -perm /111)
+	LD_LIBRARY_PATH=$tree/usr/lib/x86_64-linux-gnu root_libraries "${files[@]/#/$tree/}"
 }
 
 # The modules wanted and those that they need; modules.dep names both.

@@ -25,7 +25,7 @@ guest_image() {
 	local kernel=$1 image=$2
 	shift 2
 	root_begin "$kernel" "$@"
-	root_packages bash coreutils util-linux mount grep sed iproute2 ethtool "${guest_packages[@]}"
+	root_packages bash iproute2 ethtool "${guest_packages[@]}" # much else is busybox
 	root_add jt/build/tests build/tests/jt-traffic
 	root_add jt/build/bin build/bin/jitney-{agent,guest}
 	cp tests/vm/agent "$root/etc/job"

@@ -75,6 +75,7 @@ static void session_look(struct jt_agent *a)
 		jt_log("the host's controller is gone");
 		return;
 	}
+	jt_bell_listen(a);
 	memset(page->slots, 0, sizeof(page->slots));
 	JT_WRITE(page->heard, page->rung);
 	JT_WRITE(page->boot, jt_env_now());

@@ -94,6 +94,8 @@ int jt_agent_watch_doorbell(struct jt_agent *a, unsigned int seat);
 
 /* bell.c: frames. Return: 0 or negative errno. */
 int jt_bell_open(struct jt_agent *a);
+/* The controller is another one, of another EtherType perhaps; before the first there is none. */
+int jt_bell_listen(struct jt_agent *a);
 void jt_bell_ring(struct jt_agent *a);
 void jt_bell_take(struct jt_agent *a);
 

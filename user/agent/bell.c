@@ -20,6 +20,15 @@ struct frame {
 
 JT_ASSERT(sizeof(struct frame) == FRAME_MIN, "as it stands on the wire");
 
+int jt_bell_listen(struct jt_agent *a)
+{
+	struct sockaddr_ll at = { .sll_family = AF_PACKET,
+				  .sll_protocol = JT_READ(a->page->ethertype),
+				  .sll_ifindex = (int)a->ifindex };
+
+	return bind(a->bell, (struct sockaddr *)&at, sizeof(at)) ? -errno : 0;
+}
+
 int jt_bell_open(struct jt_agent *a)
 {
 	/* Of Jitney's frames, those that ring. */
@@ -30,19 +39,15 @@ int jt_bell_open(struct jt_agent *a)
 		BPF_STMT(BPF_RET | BPF_K, 0),
 	};
 	struct sock_fprog program = { JT_ARRAY_SIZE(only), only };
-	struct sockaddr_ll at = { .sll_family = AF_PACKET,
-				  .sll_protocol = a->page->ethertype,
-				  .sll_ifindex = (int)a->ifindex };
 	int yes = 1;
 
 	a->bell = socket(AF_PACKET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (a->bell < 0)
 		return -errno;
 	if (setsockopt(a->bell, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) ||
-	    setsockopt(a->bell, SOL_PACKET, PACKET_IGNORE_OUTGOING, &yes, sizeof(yes)) ||
-	    bind(a->bell, (struct sockaddr *)&at, sizeof(at)))
+	    setsockopt(a->bell, SOL_PACKET, PACKET_IGNORE_OUTGOING, &yes, sizeof(yes)))
 		return -errno;
-	return 0;
+	return jt_bell_listen(a);
 }
 
 void jt_bell_ring(struct jt_agent *a)

@@ -11,7 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
+#include <xen/gntalloc.h>
 #include <xen/io/xenbus.h>
 #include <xenevtchn.h>
 #include <xengnttab.h>
@@ -26,11 +28,11 @@
 #define LIMIT "/sys/module/xen_gntalloc/parameters/limit"
 #define SPARE 1024U /* pages for others than us, and for some that are not free yet */
 
-/* A helper's memory: a file of its own, in which it is what comes first. */
+/* A helper's memory: a descriptor of its own, in which it is what comes first. */
 struct shared {
-	xengntshr_handle *grants; /* NULL: none */
-	void *memory, *lists;
-	uint32_t pages, list_pages;
+	int file;
+	void *lists;		    /* pages with the grants of that */
+	uint32_t pages, list_pages; /* 0: none */
 };
 
 /* The page for questions, and what rings. */
@@ -43,7 +45,7 @@ struct page {
 struct xen {
 	struct xs_handle *store;
 	xenevtchn_handle *channels;
-	xengntshr_handle *grants; /* of pages for questions */
+	xengntshr_handle *grants; /* of pages for questions, and of lists */
 	struct page page;
 	unsigned int device, refusals;
 	bool watched;
@@ -258,10 +260,11 @@ static int limit_raise(uint32_t pages)
 static int lists_share(struct jt_agent *a, unsigned int seat, const uint32_t *refs)
 {
 	struct jt_machine_slot *slot = &a->page->slots[seat];
-	struct shared *s = &((struct xen *)a->own)->seats[seat];
+	struct xen *x = a->own;
+	struct shared *s = &x->seats[seat];
 	uint32_t lists[JT_MACHINE_LISTS];
 
-	s->lists = xengntshr_share_pages(s->grants, 0, (int)s->list_pages, lists, 0);
+	s->lists = xengntshr_share_pages(x->grants, 0, (int)s->list_pages, lists, 0);
 	if (!s->lists)
 		return errno ? -errno : -ENOMEM;
 	memcpy(s->lists, refs, s->pages * sizeof(*refs));
@@ -269,20 +272,28 @@ static int lists_share(struct jt_agent *a, unsigned int seat, const uint32_t *re
 	return 0;
 }
 
+/*
+ * The library would have us map them only once, and programs are to map them, too: it is
+ * the device that is asked. Pages stay as long as a descriptor or a mapping of theirs.
+ */
 static int pages_share(struct jt_agent *a, unsigned int seat)
 {
 	struct shared *s = &((struct xen *)a->own)->seats[seat];
-	uint32_t *refs = malloc(s->pages * sizeof(*refs));
-	int err = -ENOMEM;
+	struct ioctl_gntalloc_alloc_gref *q =
+		calloc(1, sizeof(*q) + s->pages * sizeof(q->gref_ids[0]));
+	int err = 0;
 
-	if (!refs)
-		return err;
-	s->memory = xengntshr_share_pages(s->grants, 0, (int)s->pages, refs, 1);
-	if (s->memory)
-		err = lists_share(a, seat, refs);
-	else if (errno)
+	if (!q)
+		return -ENOMEM;
+	*q = (struct ioctl_gntalloc_alloc_gref){ .flags = GNTALLOC_FLAG_WRITABLE,
+						 .count = s->pages };
+	if (ioctl(s->file, IOCTL_GNTALLOC_ALLOC_GREF, q))
 		err = -errno;
-	free(refs);
+	else if (q->index)
+		err = -EIO; /* a program looks for its slice at 0 */
+	else
+		err = lists_share(a, seat, q->gref_ids);
+	free(q);
 	return err;
 }
 
@@ -291,13 +302,11 @@ static void xen_unshare(struct jt_agent *a, unsigned int seat)
 	struct xen *x = a->own;
 	struct shared *s = &x->seats[seat];
 
-	if (!s->grants)
+	if (!s->pages)
 		return;
 	if (s->lists)
-		xengntshr_unshare(s->grants, s->lists, s->list_pages);
-	if (s->memory)
-		xengntshr_unshare(s->grants, s->memory, s->pages);
-	xengntshr_close(s->grants);
+		xengntshr_unshare(x->grants, s->lists, s->list_pages);
+	close(s->file);
 	x->pages -= s->pages + s->list_pages;
 	*s = (struct shared){ 0 };
 }
@@ -316,8 +325,8 @@ static int xen_share(struct jt_agent *a, unsigned int seat, uint64_t size)
 	err = limit_raise(x->pages + pages + lists);
 	if (err)
 		return err;
-	s->grants = xengntshr_open(NULL, 0);
-	if (!s->grants)
+	s->file = open("/dev/xen/gntalloc", O_RDWR | O_CLOEXEC);
+	if (s->file < 0)
 		return -errno;
 	s->pages = pages;
 	s->list_pages = lists;
@@ -330,7 +339,7 @@ static int xen_share(struct jt_agent *a, unsigned int seat, uint64_t size)
 
 static int xen_memory(struct jt_agent *a, unsigned int seat)
 {
-	return xengntshr_fd(((const struct xen *)a->own)->seats[seat].grants);
+	return ((const struct xen *)a->own)->seats[seat].file;
 }
 
 /* --- start and end --------------------------------------------------------------------------- */

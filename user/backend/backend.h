@@ -105,6 +105,8 @@ struct jt_link {
 /* Return: 0, also if the guest is no virtual machine; or negative errno. */
 int jt_link_open(struct jt_controller *c, uint32_t guest, const char **wrong);
 void jt_link_close(struct jt_controller *c, uint32_t guest);
+/* The controller ends. */
+void jt_links_close(struct jt_controller *c);
 /* link->page has come: begin with it. */
 void jt_link_begin(struct jt_link *link);
 /* The guest, its agent or its memory is gone: so are its helpers. link->page is NULL then. */

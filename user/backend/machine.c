@@ -241,7 +241,8 @@ void jt_link_rung(struct jt_link *link)
 	JT_WRITE(link->page->heard, JT_READ(link->page->rung));
 	boot_look(link);
 	clock_look(link);
-	for (i = 0; link->page && i < JT_MACHINE_SLOTS; i++) {
+	/* What an agent that has ended once asked is nobody's question. */
+	for (i = 0; link->page && link->boot && i < JT_MACHINE_SLOTS; i++) {
 		asked = JT_READ(link->page->slots[i].asked);
 		if (asked != link->answered[i])
 			question(link, i, asked);
@@ -336,6 +337,12 @@ void jt_link_close(struct jt_controller *c, uint32_t guest)
 	*at = link->next;
 	c->guests[guest].machine = NULL;
 	free(link);
+}
+
+void jt_links_close(struct jt_controller *c)
+{
+	while (c->links)
+		jt_link_close(c, c->links->guest);
 }
 
 void jt_link_down(struct jt_controller *c, uint32_t guest)

@@ -133,7 +133,7 @@ const char *jt_xen_connect(struct jt_xen_link *x, uint32_t page_ref, uint32_t po
 		xengnttab_unmap(host->grants, page, 1);
 		return "event-channel is no port that is open for domain 0";
 	}
-	x->link->page = page;
+	x->page = x->link->page = page;
 	x->link->granted++;
 	jt_link_begin(x->link);
 	return NULL;
@@ -141,15 +141,14 @@ const char *jt_xen_connect(struct jt_xen_link *x, uint32_t page_ref, uint32_t po
 
 void jt_xen_disconnect(struct jt_xen_link *x)
 {
-	struct jt_machine *page = x->link->page;
-
 	jt_link_end(x->link);
 	if (x->port >= 0)
 		xenevtchn_unbind(jt_xen_host.channels, (evtchn_port_t)x->port);
 	x->port = -1;
-	if (!page)
+	if (!x->page)
 		return;
-	xengnttab_unmap(jt_xen_host.grants, page, 1);
+	xengnttab_unmap(jt_xen_host.grants, x->page, 1);
+	x->page = NULL;
 	x->link->granted--;
 }
 

@@ -54,6 +54,7 @@ struct jt_xen_link {
 	unsigned int domain, device;
 	unsigned int state; /* ours, in xenstore */
 	int port;	    /* ours of the event channel; -1: none */
+	void *page;	    /* as long as it is mapped: longer than link->page */
 	bool changed;	    /* its state was written, or a domain has ended */
 	bool gone;	    /* the domain */
 	uint64_t looked_ns;

@@ -105,6 +105,7 @@ int jt_doctor(const struct jt_line *cli, char **args)
 	doctor_ask(&d);
 	jt_doctor_controller(&d);
 	jt_doctor_host(&d);
+	jt_doctor_xen(&d);
 	jt_doctor_devices(&d);
 	jt_doctor_counters(&d);
 	if (cli->json) {

@@ -33,6 +33,9 @@ void jt_found(struct jt_doctor *d, enum jt_verdict verdict, const char *subject,
 /* What mends the last finding. */
 void jt_mend(struct jt_doctor *d, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* What the controller says of the guest on an interface. Return: NULL if it knows none. */
+const json_t *jt_doctor_guest(const struct jt_doctor *d, const char *interface);
+
 /* A device that a check looks at. */
 struct jt_patient {
 	struct jt_device device;
@@ -44,6 +47,7 @@ struct jt_patient {
 /* The tables, run in this order. */
 void jt_doctor_controller(struct jt_doctor *d);
 void jt_doctor_host(struct jt_doctor *d);
+void jt_doctor_xen(struct jt_doctor *d); /* only on dom0 */
 void jt_doctor_devices(struct jt_doctor *d);
 void jt_doctor_counters(struct jt_doctor *d);
 

@@ -5,7 +5,7 @@
 #include "doctor.h"
 #include "text.h"
 
-static const json_t *guest_of(const struct jt_doctor *d, const char *interface)
+const json_t *jt_doctor_guest(const struct jt_doctor *d, const char *interface)
 {
 	const json_t *guests = json_object_get(d->guests, "guests"), *g;
 	size_t i;
@@ -71,7 +71,7 @@ static void look_at_uplink(struct jt_doctor *d)
 
 static void look_at_guest(struct jt_doctor *d, const char *interface)
 {
-	const json_t *guest = guest_of(d, interface);
+	const json_t *guest = jt_doctor_guest(d, interface);
 	struct jt_patient p = {
 		.guest = json_string_value(json_object_get(guest, "name")),
 		.attach = json_string_value(json_object_get(guest, "attach")),
