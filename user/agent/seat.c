@@ -129,6 +129,15 @@ static int socket_bind(struct jt_agent *a, struct jt_seat *s, uint32_t *queue)
 
 /* --- questions ---------------------------------------------------------------------------- */
 
+/* An AF_XDP socket receives from one queue; what came into another one would be lost. */
+static bool one_queue(const struct jt_agent *a)
+{
+	char path[64 + IFNAMSIZ];
+
+	snprintf(path, sizeof(path), "/sys/class/net/%s/queues/rx-1", a->interface);
+	return access(path, F_OK);
+}
+
 /* A program that attaches: the host has to have memory for it. Return: 0, or negative after an answer. */
 static int hello(struct jt_agent *a, unsigned int seat)
 {
@@ -140,6 +149,11 @@ static int hello(struct jt_agent *a, unsigned int seat)
 	if (s->attached || !jt_slice_ring_size_sound(q->send_size) ||
 	    !jt_slice_ring_size_sound(q->receive_size))
 		return 0; /* the controller knows what to say */
+	if (q->receive == JT_RECEIVE_XDP && !one_queue(a)) {
+		refuse(s, -EOPNOTSUPP, "%s has several queues: ethtool -L %s combined 1",
+		       a->interface, a->interface);
+		return -EOPNOTSUPP;
+	}
 	s->size = jt_slice_rings_end(q->send_size, q->receive_size) +
 		  jt_attach_umem(q, a->page->extent_size) + JT_MACHINE_BEHIND;
 	err = a->host->share(a, seat, s->size);
