@@ -38,23 +38,27 @@ libvirt_configure() {
 	printf '#!/bin/sh\nexec %s --socket %s "$@"\n' "$bin/jitney" "$work/a.sock" |
 		install -D -m 755 /dev/stdin "$1/usr/local/bin/jitney"
 	echo 'auth_unix_rw = "none"' >"$1/etc/libvirt/libvirtd.conf"
-	printf '%s\n' 'user = "nobody"' 'group = "nogroup"' 'security_driver = "none"' 'cgroup_controllers = []' \
-		'namespaces = []' 'remember_owner = 0' 'stdio_handler = "file"' >"$1/etc/libvirt/qemu.conf"
+	printf '%s\n' 'security_driver = "none"' 'cgroup_controllers = []' 'namespaces = []' 'remember_owner = 0' \
+		'stdio_handler = "file"' >"$1/etc/libvirt/qemu.conf"
+	grep -q '^libvirt-qemu:' "$1/etc/passwd" || {
+		echo "libvirt-qemu:x:64055:64055::/:/bin/false" >>"$1/etc/passwd"
+		echo "libvirt-qemu:x:64055:" >>"$1/etc/group"
+	}
 }
 
 # Runs in a mount namespace of its own, and stays there for who enters it.
 libvirt_root() {
 	local at=$1
-	mount -t tmpfs tmpfs "$at" && mkdir "$at"/{up,work,root} && libvirt_configure "$at/up" &&
-		mount -t overlay overlay -o "lowerdir=$libvirt/tree:/,upperdir=$at/up,workdir=$at/work" "$at/root" &&
+	mount -t tmpfs tmpfs "$at" && mkdir "$at"/{up,work,root} &&
+		mount -t overlay overlay -o "lowerdir=/,upperdir=$at/up,workdir=$at/work" "$at/root" &&
+		tar -C "$libvirt/tree" -c . | tar -C "$at/root" -x --keep-directory-symlink && libvirt_configure "$at/root" &&
 		mount --rbind /dev "$at/root/dev" && mount --bind /proc "$at/root/proc" && mount --rbind /sys "$at/root/sys" &&
-		mount -t tmpfs tmpfs "$at/root/run" && mkdir "$at/root/run/netns" &&
-		mkdir -p "$at/root$work" && mount --bind "$work" "$at/root$work" &&
+		mount -t tmpfs tmpfs "$at/root/run" && mount --bind "$work" "$at/root$work" &&
 		cd "$at/root" && mkdir -p old && pivot_root . old && umount -l old && cd /
 }
 
 serve_libvirt() {
-	libvirt_root "$work/libvirt" && exec libvirtd
+	libvirt_root "$work/root" && exec libvirtd
 }
 
 in_libvirt() {
@@ -67,7 +71,7 @@ virsh() {
 }
 
 libvirt_begin() {
-	mkdir "$work/libvirt"
+	mkdir "$work/root"
 	export -f serve_libvirt libvirt_root libvirt_configure
 	export libvirt bin work
 	start libvirt a unshare --mount bash -c serve_libvirt
