@@ -45,24 +45,32 @@ FUZZ := -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
 once = $(eval $1 := $(shell $(PKG_CONFIG) $2))$($1)
 JITNEYD_PKGS := libbpf libxdp libnl-route-3.0 libnl-3.0 jansson inih
 JITNEY_PKGS := jansson libbpf libnl-route-3.0 libnl-3.0 glib-2.0
+AGENT_PKGS := libbpf libnl-route-3.0 libnl-3.0
 TEST_PKGS := $(JITNEYD_PKGS) cmocka
 PKG_CFLAGS = $(call once,PKG_CFLAGS,--cflags $(TEST_PKGS))
 WIRETAP_CFLAGS = $(call once,WIRETAP_CFLAGS,--cflags wireshark)
 JITNEYD_FOUND = $(call once,JITNEYD_FOUND,--libs $(JITNEYD_PKGS))
 JITNEY_FOUND = $(call once,JITNEY_FOUND,--libs $(JITNEY_PKGS))
+AGENT_FOUND = $(call once,AGENT_FOUND,--libs $(AGENT_PKGS))
 TEST_FOUND = $(call once,TEST_FOUND,--libs $(TEST_PKGS))
 DPDK_CFLAGS = $(call once,DPDK_CFLAGS,--cflags libdpdk)
 DPDK_FOUND = $(call once,DPDK_FOUND,--silence-errors --libs libdpdk)
-JITNEYD_LIBS = $(JITNEYD_FOUND) -lm -lpthread
+JITNEYD_LIBS = $(JITNEYD_FOUND) $(XEN_FOUND) -lm -lpthread
 JITNEY_LIBS = $(JITNEY_FOUND) -lwiretap -lwsutil -lm
+AGENT_LIBS = $(AGENT_FOUND) $(XEN_FOUND)
 GUEST_LIBS = -ljansson -lpcap -lm
-TEST_LIBS = $(TEST_FOUND) -lm -lpthread
+TEST_LIBS = $(TEST_FOUND) $(XEN_FOUND) -lm -lpthread
 
 # --- what there is ---------------------------------------------------------
 
 COMMON_C := $(wildcard user/common/*.c)
-JITNEYD_C := $(wildcard user/controller/*.c)
+# Without the libraries of Xen its guests have no helpers.
+XEN_PKGS := xengnttab xenevtchn xenstore
+XEN_FOUND = $(call once,XEN_FOUND,--silence-errors --libs $(XEN_PKGS))
+sources = $(filter-out $(if $(XEN_FOUND),%/no_xen.c,%/xen.c %/xen_memory.c %/xen_store.c),$(wildcard $1))
+JITNEYD_C := $(call sources,user/controller/*.c user/backend/*.c)
 JITNEY_C := $(wildcard user/cli/*.c)
+AGENT_C := $(call sources,user/agent/*.c)
 LIBJITNEY_C := $(wildcard user/guest/*.c)
 GUEST_C := $(wildcard user/guest/cli/*.c)
 # What is loaded on the host is one object; the guest's program is another.
@@ -71,7 +79,7 @@ SKELETON := build/bpf/jitney.skel.h
 GUEST_SKELETON := build/bpf/guest.skel.h
 
 PROGRAMS := $(if $(JITNEYD_C),build/bin/jitneyd) $(if $(JITNEY_C),build/bin/jitney) \
-	$(if $(GUEST_C),build/bin/jitney-guest)
+	$(if $(GUEST_C),build/bin/jitney-guest) $(if $(AGENT_C),build/bin/jitney-agent)
 LIBRARIES := $(if $(LIBJITNEY_C),build/lib/libjitney.so.0 build/lib/libjitney.a)
 ASAN_PROGRAMS := $(if $(JITNEYD_C),build/asan/jitneyd)
 
@@ -91,7 +99,7 @@ FAIL := $(patsubst tests/fault/%.c,build/tests/%.so,$(wildcard tests/fault/fail.
 # --- main targets ------------------------------------------------------------
 
 .PHONY: all bpf tools unit threads bpf-tests fuzzers benches counts tests deps demo check bench
-.PHONY: renew-instructions vm-kernels vm-qemu
+.PHONY: renew-instructions vm-kernels vm-qemu vm-xen
 .PHONY: install uninstall clean format help
 
 all: bpf $(PROGRAMS) $(LIBRARIES) $(TOOLS)
@@ -122,9 +130,9 @@ bench:
 	@scripts/bench $(if $(QUICK),--quick) $(addprefix --only ,$(ONLY))
 
 # One kind of `make check ONLY=vm` each.
-vm-kernels vm-qemu: vm-%: deps
+vm-kernels vm-qemu vm-xen: vm-%: deps
 	@$(MAKE) --no-print-directory SHELL=/bin/bash all bpf-tests $(VM_TOOLS)
-	@SHELL=$(vm_shell) tests/vm/run-$* $(KERNELS)
+	@SHELL=$(vm_shell) tests/vm/run-$* $(KERNELS) $(TEST)
 
 renew-instructions: counts
 	@tests/instructions/run --renew
@@ -194,6 +202,11 @@ build/bin/jitney: $(JITNEY_C:%.c=build/obj/%.o) build/obj/common.a
 	$(call say,LINK,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(JITNEY_LIBS)
+
+build/bin/jitney-agent: $(AGENT_C:%.c=build/obj/%.o) build/obj/common.a
+	$(call say,LINK,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(AGENT_LIBS)
 
 build/bin/jitney-guest: $(GUEST_C:%.c=build/obj/%.o) build/lib/libjitney.a build/obj/common.a
 	$(call say,LINK,$@)

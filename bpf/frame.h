@@ -185,6 +185,14 @@ JT_INLINE bool jt_frame_is(const __u8 *data, const __u8 *end)
 	return c && eth->type == c->ethertype && JT_READ(c->magic) == JT_MAGIC;
 }
 
+/* However often it rings, there is one event until the controller has taken it. */
+JT_INLINE void jt_bell(struct jt_guest *guest, __u32 id)
+{
+	if (!JT_READ(guest->rung) && jt_cas(&guest->rung, 0, 1) == 0 &&
+	    jt_tell(JT_EVENT_BELL, id, bpf_ktime_get_ns()))
+		JT_WRITE(guest->rung, 0);
+}
+
 /*
  * A Jitney frame of a guest. Return: JT_DROP, or JT_PASS for one in its own name
  * to another machine.
@@ -221,6 +229,10 @@ JT_INLINE int jt_frame_take(struct jt_page *page, const __u8 *data, const __u8 *
 		return JT_DROP;
 	}
 	__builtin_memcpy(&h, data + sizeof(*eth), sizeof(h));
+	if (h.version_type == (JT_WIRE_VERSION << 4 | JT_FRAME_BELL)) {
+		jt_bell(guest, id);
+		return JT_DROP;
+	}
 	b.guest = id;
 	jt_frame_work(page, guest, &b, &h, total - JT_BLOCK_START);
 	return JT_DROP;

@@ -250,7 +250,7 @@ struct jt_guest {
 	__u64 mac;     /* six bytes, in memory order; 0: any sets it, once */
 	__u64 learned; /* any: addresses that it has taught, at most JT_LEARNED_MAX */
 	__u32 mtu;     /* of its vif */
-	__u32 unused_mtu;
+	__u32 rung; /* any: 1: JT_EVENT_BELL is on its way */
 	__u64 unused;
 
 	/* Counters: any, atomically; they only grow. */
@@ -379,6 +379,7 @@ enum jt_event_kind {
 	JT_EVENT_PROBE = 3,   /* a message for a peer that is not known to live */
 	JT_EVENT_LEARNED = 4, /* a guest's address was seen for the first time */
 	JT_EVENT_BORROW = 5,  /* a guest wants more of what others leave */
+	JT_EVENT_BELL = 6,    /* a virtual machine's agent rings: <jitney/machine.h> */
 };
 
 /*

@@ -19,7 +19,7 @@
 
 #define JT_ATTACH_MAGIC 0x4854414aU /* "JATH" in memory of little-endian machines */
 #define JT_ATTACH_VERSION 3
-#define JT_ATTACH_TEXT 104
+#define JT_ATTACH_TEXT 120
 /*
  * JT_FD_SOCKET: entries of each of its rings, and chunks of its UMEM: first those to
  * send from, with the call xdp; then those to receive into, with receive xdp.
@@ -55,8 +55,8 @@ JT_ASSERT(JT_ARRAY_SIZE(jt_attach_call_names) == JT_CALL_COUNT, "a name for ever
 enum jt_attach_receive { JT_RECEIVE_SLICE = 1, JT_RECEIVE_XDP = 2 };
 
 enum jt_attach_fd {
-	JT_FD_SLICE,	/* memfd, mapped shared: struct jt_slice */
-	JT_FD_NOTICE,	/* memfd, can be mapped read-only: struct jt_notice */
+	JT_FD_SLICE,	/* memory, mapped shared at slice_offset: struct jt_slice */
+	JT_FD_NOTICE,	/* memory, mapped read-only at notice_offset: struct jt_notice */
 	JT_FD_DOORBELL, /* eventfd: written by the helper, never read by the controller */
 	JT_FD_RECEIVE,	/* socket, 8 bytes to be read: the receive ring is no longer empty */
 	JT_FD_CYCLE,	/* the same: there is room in the send ring, or a swap was */
@@ -74,13 +74,17 @@ struct jt_attach_hello {
 	/* Answer. */
 	__u32 fds;     /* bit i: descriptor i of enum jt_attach_fd came along */
 	__u32 ifindex; /* of the guest's interface, in the guest's namespace */
+	__u64 slice_offset; /* in JT_FD_SLICE: 0, but in virtual machines */
 	__u64 slice_size;
+	__u64 notice_offset;
 	__u64 domain_size;
-	__u8 mac[6];	 /* the guest's */
+	__u8 mac[6];	 /* the guest's; question of a virtual machine: its interface's */
 	__u16 ethertype; /* be: of guest frames */
 	struct jt_geometry geometry;
 	__u32 guest_id;
 	__u32 queue; /* of JT_FD_SOCKET, or JT_QUEUE_UNBOUND */
+	__u32 machine; /* 1: a virtual machine, where the kernel's way is the longer one */
+	__u32 unused;
 };
 
 struct jt_attach_route {
@@ -111,5 +115,14 @@ struct jt_attach_message {
 JT_ASSERT(sizeof(struct jt_attach_hello) <= JT_ATTACH_TEXT, "protocol");
 JT_ASSERT(sizeof(struct jt_request) <= JT_ATTACH_TEXT, "protocol");
 JT_ASSERT(sizeof(struct jt_attach_message) == 16 + JT_ATTACH_TEXT, "protocol");
+
+/* Bytes of chunks for the AF_XDP socket that a helper needs; 0: it needs none. */
+JT_INLINE __u64 jt_attach_umem(const struct jt_attach_hello *hello, __u32 chunk)
+{
+	__u32 chunks = (hello->call == JT_CALL_XDP ? JT_SOCKET_SEND_CHUNKS : 0) +
+		       (hello->receive == JT_RECEIVE_XDP ? JT_SOCKET_RECEIVE_CHUNKS : 0);
+
+	return (__u64)chunks * chunk;
+}
 
 #endif

@@ -30,6 +30,12 @@
  * `session` is zero.
  */
 #define JT_FRAME_GUEST 3
+/*
+ * Never between machines, too: a ring between a virtual machine's agent and the
+ * controller. It has no records; a guest sends it to itself. `sequence': 0, or the
+ * number of a fence.
+ */
+#define JT_FRAME_BELL 4
 
 struct jt_frame_header {
 	__u8 version_type;	       /* version << 4 | type */

@@ -31,25 +31,19 @@ static void run_on(int cpu)
 
 /* --- the controller ------------------------------------------------------------------- */
 
-static void parcel_add(struct jt_parcel *p, enum jt_attach_fd which, int fd)
-{
-	p->fds |= 1U << which;
-	p->list[p->count++] = fd;
-}
-
 static void welcome(void)
 {
 	struct jt_attach_message m = helper.question;
 	struct jt_parcel parcel = { 0 };
 
-	parcel_add(&parcel, JT_FD_SLICE, helper.slice.fd);
-	parcel_add(&parcel, JT_FD_NOTICE, c.board.fd);
-	parcel_add(&parcel, JT_FD_DOORBELL, eventfd(0, EFD_CLOEXEC));
-	parcel_add(&parcel, JT_FD_RECEIVE, eventfd(0, EFD_CLOEXEC));
-	parcel_add(&parcel, JT_FD_CYCLE, eventfd(0, EFD_CLOEXEC));
+	jt_parcel_add(&parcel, JT_FD_SLICE, helper.slice.fd);
+	jt_parcel_add(&parcel, JT_FD_NOTICE, c.board.fd);
+	jt_parcel_add(&parcel, JT_FD_DOORBELL, eventfd(0, EFD_CLOEXEC));
+	jt_parcel_add(&parcel, JT_FD_RECEIVE, eventfd(0, EFD_CLOEXEC));
+	jt_parcel_add(&parcel, JT_FD_CYCLE, eventfd(0, EFD_CLOEXEC));
 	m.u.hello.fds = parcel.fds;
 	m.u.hello.slice_size = helper.slice.size;
-	jt_helper_answer(&helper, &m, &parcel);
+	jt_parcel_send(helper.watch.fd, &m, &parcel);
 	close(parcel.list[2]);
 	close(parcel.list[3]);
 	close(parcel.list[4]);

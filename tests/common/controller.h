@@ -98,6 +98,12 @@ bool jt_calls_flush(struct jt_controller *controller)
 	return false;
 }
 
+bool jt_links_tick(struct jt_controller *controller, uint64_t now)
+{
+	(void)controller, (void)now;
+	return false;
+}
+
 bool jt_peers_tick(struct jt_controller *controller, uint64_t now)
 {
 	(void)controller, (void)now;

@@ -72,6 +72,7 @@ static TEST_UNUSED int set_up(void **state)
 	helper.watch.fd = pair[0];
 	helper.guest = GUEST;
 	helper.receive_event = helper.cycle = helper.doorbell.fd = -1;
+	helper.backend = &jt_backend_netns;
 	c.helpers.first = &helper;
 	jt_transmit_start(&c);
 	return 0;

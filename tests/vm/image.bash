@@ -1,14 +1,17 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Debian's kernels, and small machines around them, all under build/vm. A script
-# sources this in the top of the tree. A KERNEL is 6.1, 6.12 or newest.
+# Debian's kernels and Xen, and small machines around them, all under build/vm. A script
+# sources this in the top of the tree. A KERNEL is 6.1, 6.12 or newest (cloud kernels), or
+# full, the one that can be Xen's dom0, or xen, which boots in front of it.
 #
-#   kernel_fetch KERNEL            leaves it unpacked in $vm/KERNEL; one that is a week old is
-#                                  looked for anew. Return: 1 if there is none
+#   kernel_fetch KERNEL            leaves it unpacked in $vm/KERNEL/tree, what boots in
+#                                  $vm/KERNEL/vmlinuz; one that is a week old is looked for
+#                                  anew. Return: 1 if there is none
 #   root_begin KERNEL [MODULE...]  a new root in $root with the kernel's modules, which
 #                                  are loaded in this order when it starts
 #   root_packages PACKAGE...       the programs of packages that this machine has
+#   root_tree KERNEL FOLDER...     folders of its tree, as they are there
 #   root_add FOLDER FILE...        files, and the libraries that they are linked to
 #   root_pack IMAGE                an initramfs; its /init runs /etc/job
 #   machine KERNEL IMAGE ARG...    run it, with more arguments for QEMU
@@ -25,7 +28,15 @@ declare -A archive=(
 	[6.1]="debian bookworm|debian-security bookworm-security"
 	[6.12]="debian bookworm-backports"
 	[newest]="debian sid"
+	[full]="debian bookworm-backports"
+	[xen]="debian bookworm|debian-security bookworm-security"
 )
+# Packages, where it is not linux-image-cloud-amd64; and those that they need, by name.
+declare -A wanted=(
+	[full]="linux-image-amd64"
+	[xen]="xen-hypervisor-4.17-amd64 xen-utils-4.17 xenstore-utils"
+)
+needed='^(linux-(image|base|binary|modules)-[0-9]|(lib)?xen|libyajl)'
 
 # Package lists of its own: what this machine's apt knows stays as it is.
 kernel_apt() {
@@ -39,8 +50,8 @@ kernel_apt() {
 
 # An image is one package, or four in newer releases.
 kernel_packages() {
-	kernel_apt "$1" apt-cache depends --recurse --important linux-image-cloud-amd64 |
-		grep -E '^linux-(image|base|binary|modules)-[0-9]'
+	# shellcheck disable=SC2086 # a package a word
+	kernel_apt "$1" apt-cache depends --recurse --important ${wanted[$1]-linux-image-cloud-amd64} | grep -E "$needed"
 }
 
 kernel_download() {
@@ -63,7 +74,11 @@ kernel_unpack() {
 	# Where the files of /usr/lib are in /lib, look there.
 	[[ -e $tree/lib/modules ]] || ln -s usr/lib "$tree/lib"
 	rm -rf "$vm/$1/new"
-	cp "$tree"/boot/vmlinuz-* "$vm/$1/vmlinuz" 2>/dev/null || cp "$tree"/lib/modules/*/vmlinuz "$vm/$1/vmlinuz"
+	if [[ $1 == xen ]]; then
+		zcat "$tree"/boot/xen-*.gz >"$vm/$1/vmlinuz"
+	else
+		cp "$tree"/boot/vmlinuz-* "$vm/$1/vmlinuz" 2>/dev/null || cp "$tree"/lib/modules/*/vmlinuz "$vm/$1/vmlinuz"
+	fi
 }
 
 kernel_fetch() {
@@ -74,15 +89,30 @@ kernel_fetch() {
 	[[ -e $image ]]
 }
 
+# The libraries that a file is linked to.
+root_libraries() {
+	local lib
+	{ ldd "$1" 2>/dev/null || true; } | awk '{ for (i = 1; i <= NF; i++) if ($i ~ /^\//) print $i }' |
+		while read -r lib; do
+			[[ -e $root/$lib || $lib == "$vm"/* ]] || install -D "$lib" "$root/$lib"
+		done
+}
+
 root_add() {
-	local to=$1 file lib
+	local to=$1 file
 	shift
 	for file; do
 		install -D -t "$root/$to" "$file"
-		{ ldd "$file" 2>/dev/null || true; } | awk '{ for (i = 1; i <= NF; i++) if ($i ~ /^\//) print $i }' |
-			while read -r lib; do
-				[[ -e $root/$lib ]] || install -D "$lib" "$root/$lib"
-			done
+		root_libraries "$file"
+	done
+}
+
+root_tree() {
+	local tree=$vm/$1/tree file
+	shift
+	tar -C "$tree" -c "$@" | tar -C "$root" -x --keep-directory-symlink
+	(cd "$tree" && find "$@" -type f -perm /111) | while read -r file; do
+		LD_LIBRARY_PATH=$tree/usr/lib/x86_64-linux-gnu root_libraries "$tree/$file"
 	done
 }
 

@@ -3,7 +3,9 @@
  * What a virtual machine is started with, so that it is a guest of the controller:
  * its tap, and a network card that leaves to the host what the host can do better.
  */
+#include <inttypes.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "client.h"
@@ -16,6 +18,8 @@ struct machine {
 	const char *name;
 	const char *interface;
 	const char *mac;
+	const char *memory; /* a file that is shared with it; NULL: none */
+	uint64_t memory_size;
 	unsigned int queues;
 };
 
@@ -28,6 +32,11 @@ static void print_qemu(const struct machine *m)
 	/* A vector for each direction of each queue, for changes, and for control. */
 	if (m->queues > 1)
 		printf(",mq=on,vectors=%u", 2 * m->queues + 2);
+	if (m->memory_size)
+		printf(" -machine nvdimm=on -m slots=1,maxmem=256G -object memory-backend-file,"
+		       "id=jitney-%s,share=on,mem-path=%s,size=%" PRIu64
+		       " -device nvdimm,id=nv-%s,memdev=jitney-%s",
+		       m->name, m->memory, m->memory_size, m->name, m->name);
 	putchar('\n');
 }
 
@@ -41,6 +50,12 @@ static void print_libvirt(const struct machine *m)
 	if (m->queues > 1)
 		printf("  <driver queues='%u'/>\n", m->queues);
 	puts("</interface>");
+	if (m->memory_size)
+		printf("<memory model='nvdimm' access='shared'>\n"
+		       "  <source><path>%s</path></source>\n"
+		       "  <target><size unit='B'>%" PRIu64 "</size><node>0</node></target>\n"
+		       "</memory>\n",
+		       m->memory, m->memory_size);
 }
 
 /* It goes into XML, and onto command lines. */
@@ -82,6 +97,19 @@ static int no_tap(const struct machine *m)
 			   m->name, m->interface, m->interface);
 }
 
+static int memory_read(struct machine *m)
+{
+	struct stat st;
+
+	if (stat(m->memory, &st))
+		return jt_complain("guest %s: its memory file %s is gone", m->name, m->memory);
+	if (strpbrk(m->memory, " ,'\"<>&"))
+		return jt_complain("guest %s: the path %s can't be quoted: choose a plain one",
+				   m->name, m->memory);
+	m->memory_size = (uint64_t)st.st_size;
+	return JT_EXIT_OK;
+}
+
 static int machine_read(const json_t *answer, struct machine *m)
 {
 	const json_t *guest = is_plain(m->name) ? guest_named(answer, m->name) : NULL;
@@ -92,13 +120,14 @@ static int machine_read(const json_t *answer, struct machine *m)
 		return no_guest(m);
 	m->interface = jt_get_text(guest, "interface");
 	m->mac = json_string_value(json_object_get(guest, "mac"));
+	m->memory = json_string_value(json_object_get(json_object_get(guest, "machine"), "memory"));
 	if (jt_device_read(m->interface, 0, &dev) || strcmp(dev.kind, "tun"))
 		return no_tap(m);
 	if (!m->mac)
 		return no_mac(m);
 	if (dev.queues > 1)
 		m->queues = processors < QUEUES_MAX ? (unsigned int)processors : QUEUES_MAX;
-	return JT_EXIT_OK;
+	return m->memory && *m->memory ? memory_read(m) : JT_EXIT_OK;
 }
 
 int jt_machine_print(const struct jt_line *cli, const char *name)

@@ -31,7 +31,7 @@ struct jt_slice_arrival jt_slice_arrival(const uint8_t *bytes, uint32_t size)
 /* Only our own words decide where is written. */
 static uint8_t *receive_room(struct jt_slice_state *s, uint64_t span)
 {
-	uint8_t *ring = s->memory + jt_slice_receive_offset(s->send_size);
+	uint8_t *ring = s->receive;
 	uint64_t tail = JT_READ(s->header->receive_tail), given = s->given_back, at;
 	__u64 skip;
 	struct jt_slice_arrival over = { .kind = JT_SLICE_SKIP };
@@ -47,6 +47,15 @@ static uint8_t *receive_room(struct jt_slice_state *s, uint64_t span)
 	}
 	s->receive_head += span;
 	return ring + at;
+}
+
+void jt_slice_dirty(struct jt_controller *c, struct jt_helper *h)
+{
+	if (h->dirty)
+		return;
+	h->dirty = true;
+	h->next_dirty = c->helpers.dirty;
+	c->helpers.dirty = h;
 }
 
 void jt_slice_put(struct jt_controller *c, struct jt_helper *h, const struct jt_slice_arrival *like,
@@ -68,11 +77,9 @@ void jt_slice_put(struct jt_controller *c, struct jt_helper *h, const struct jt_
 	s->received++;
 	slot->delivered++;
 	slot->delivered_bytes += length;
-	if (!h->dirty) {
-		h->dirty = true;
-		h->next_dirty = c->helpers.dirty;
-		c->helpers.dirty = h;
-	}
+	if (h->machine)
+		jt_fence_look(h, like, jt_env_now());
+	jt_slice_dirty(c, h);
 }
 
 void jt_slices_flush(struct jt_controller *c)
@@ -82,14 +89,20 @@ void jt_slices_flush(struct jt_controller *c)
 
 	for (h = c->helpers.dirty; h; h = h->next_dirty) {
 		header = h->slice.header;
+		if (h->slice.copy && h->slice.copy->push(&h->slice)) {
+			h->dirty = false;
+			jt_helper_cut(c, h, "its receive ring can't be written to");
+			continue;
+		}
 		JT_WRITE(header->received, h->slice.received);
 		JT_WRITE(header->receive_lost, h->slice.lost);
-		JT_WRITE(header->receive_head, h->slice.receive_head);
+		JT_WRITE(header->receive_head, h->machine ? jt_fence_head(h, jt_env_now()) :
+							    h->slice.receive_head);
 		h->dirty = false;
 		/* Adding nothing: a look that no CPU moves before the store. */
 		if (jt_fetch_add(&header->receive_waiting, 0) &&
 		    jt_cas(&header->receive_waiting, 1, 0) == 1)
-			jt_helper_wake(h->receive_event);
+			h->backend->wake(h, JT_WAKE_RECEIVE);
 	}
 	c->helpers.dirty = NULL;
 }

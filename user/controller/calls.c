@@ -332,7 +332,7 @@ void jt_calls_ask(struct jt_controller *c, struct jt_helper *h)
 	memset(&m.u, 0, sizeof(m.u));
 	if (!m.error)
 		m.u.result = result;
-	jt_helper_answer(h, &m, NULL);
+	h->backend->answer(h, &m, NULL);
 }
 
 /* What it says of itself is believed if it could be so. */

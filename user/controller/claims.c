@@ -18,14 +18,14 @@ static int claim_tell(struct jt_controller *c, struct jt_helper *h, uint16_t por
 
 	if (!taken) {
 		bpf_map_delete_elem(map, &claim);
-		return jt_guest_program_port(&h->program, port, false);
+		return h->backend->port(h, port, false);
 	}
 	/* The guest's first: what is handed over must be taken there. */
-	err = jt_guest_program_port(&h->program, port, true);
+	err = h->backend->port(h, port, true);
 	if (!err && bpf_map_update_elem(map, &claim, &one, BPF_ANY))
 		err = -errno;
 	if (err)
-		jt_guest_program_port(&h->program, port, false);
+		h->backend->port(h, port, false);
 	return err;
 }
 
@@ -35,7 +35,7 @@ int jt_claim(struct jt_controller *c, struct jt_helper *h, uint16_t port, bool t
 
 	if (taken && h->claimed >= JT_PORTS_OF_HELPER)
 		return -ENOSPC;
-	if (h->program.skeleton)
+	if (h->claiming)
 		err = claim_tell(c, h, port, taken);
 	h->claimed += taken && !err;
 	h->claimed -= !taken;
@@ -59,7 +59,7 @@ static void look_into_frames(struct jt_controller *c)
 
 void jt_claims_open(struct jt_controller *c, struct jt_helper *h)
 {
-	if (!h->program.skeleton)
+	if (h->receive != JT_RECEIVE_XDP || h->unbound)
 		return;
 	h->claiming = true;
 	c->datapath.guests[h->guest].flags |= JT_GUEST_HELPER;
@@ -73,11 +73,11 @@ void jt_claims_close(struct jt_controller *c, struct jt_helper *h)
 
 	if (!h->claiming) /* it failed half-way: the flag may be another one's */
 		return;
-	h->claiming = false;
 	c->datapath.guests[h->guest].flags &= ~(uint32_t)JT_GUEST_HELPER;
 	for (port = 0; port < 65536; port++)
 		if (h->ports[port / 64] & 1ULL << port % 64)
 			jt_claim(c, h, (uint16_t)port, false);
+	h->claiming = false;
 	c->helpers.sockets--;
 	look_into_frames(c);
 }

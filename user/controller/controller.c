@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "common/log.h"
+#include "backend/backend.h"
 #include "controller/capture.h"
 #include "controller/control.h"
 #include "controller/domains.h"
@@ -74,6 +75,9 @@ static int event(void *context, void *data, size_t size)
 		break;
 	case JT_EVENT_BORROW:
 		jt_shares_asked(c);
+		break;
+	case JT_EVENT_BELL:
+		jt_link_bell(c, e->id);
 		break;
 	case JT_EVENT_LEARNED:
 		jt_places_changed(c);
@@ -300,6 +304,7 @@ static void turn(struct jt_controller *c, int timeout)
 			w->ready(c, w, events[i].events);
 	}
 	jt_frames_turn(c);
+	jt_links_turn(c);
 	jt_helpers_reap(c);
 	if (c->helpers.more)
 		jt_scheduler_rung(c);
@@ -326,7 +331,7 @@ static void linger(struct jt_controller *c)
 static void controller_stop(struct jt_controller *c)
 {
 	if (c->board.notice)
-		JT_WRITE(c->board.notice->magic, 0);
+		JT_NOTICE_SET(&c->board, magic, 0);
 	if (c->datapath.page.control) {
 		/* What passes soon overtakes what is aboard: let that be little. */
 		if (c->started_ns) {
@@ -402,7 +407,7 @@ int jt_controller_run(const struct jt_options *o)
 	if (!err) {
 		c->started_ns = jt_env_now();
 		JT_WRITE(c->datapath.page.control->magic, JT_MAGIC);
-		JT_WRITE(c->board.notice->magic, JT_NOTICE_MAGIC);
+		JT_NOTICE_SET(&c->board, magic, JT_NOTICE_MAGIC);
 		jt_domains_ready(c);
 		jt_log("ready");
 		while (!c->stop)

@@ -21,6 +21,7 @@
 struct jt_client;
 struct jt_controller;
 struct jt_domain;
+struct jt_link;
 
 /* A descriptor in the loop. `ready` may close and free what it belongs to. */
 struct jt_watch {
@@ -69,6 +70,7 @@ struct jt_guest_state {
 	struct jt_guest_spec spec;
 	struct jt_attachment attachment;
 	struct jt_helper *helpers; /* attached, by `next_here' */
+	struct jt_link *machine;   /* it is a virtual machine; or NULL */
 	int namespace;		   /* where it lived when last asked: the kernel's number and one */
 	uint64_t flushed_ns;	   /* when a helper last had the page leave */
 	uint64_t barred_until_ns;  /* one was cut off: no other may attach before */
@@ -136,6 +138,7 @@ struct jt_controller {
 	struct jt_capture capture;
 	struct jt_client *clients;
 	struct jt_helpers helpers;
+	struct jt_link *links; /* to agents in virtual machines, by `next' */
 	struct jt_notice_board board;
 	struct jt_netdev_watch *netdev;
 	struct ring_buffer *events;

@@ -275,7 +275,7 @@ void jt_generation_step(struct jt_controller *c)
 	uint32_t generation = __sync_add_and_fetch(&control->generation, 1);
 	unsigned int i;
 
-	JT_WRITE(c->board.notice->generation, generation);
+	JT_NOTICE_SET(&c->board, generation, generation);
 	for (i = 0; i < c->domain_count; i++)
 		JT_WRITE(c->domains[i].page.control->generation, generation);
 }

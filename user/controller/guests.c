@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "common/log.h"
+#include "backend/backend.h"
 #include "controller/guests.h"
 #include "controller/helpers.h"
 #include "controller/places.h"
@@ -230,7 +231,10 @@ int jt_guest_add(struct jt_controller *c, const struct jt_guest_spec *spec, cons
 		err = guest_attach(c, (uint32_t)id, &dev);
 		*wrong = why_not(err);
 	}
+	if (!err)
+		err = jt_link_open(c, (uint32_t)id, wrong);
 	if (err) {
+		guest_detach(c, (uint32_t)id);
 		guest_forget(c, (uint32_t)id);
 		return err;
 	}
@@ -246,6 +250,7 @@ int jt_guest_remove(struct jt_controller *c, const char *name, const char **wron
 		return id;
 	}
 	jt_helpers_of_guest_close(c, (uint32_t)id);
+	jt_link_close(c, (uint32_t)id);
 	guest_detach(c, (uint32_t)id);
 	guest_forget(c, (uint32_t)id);
 	return 0;
@@ -279,6 +284,7 @@ void jt_guests_device(struct jt_controller *c, const struct jt_netdev *dev, bool
 			jt_log("interface %s of guest %s is gone", dev->name,
 			       c->guests[id].spec.name);
 		/* Who lives behind the next one of this name is for the kernel to say again. */
+		jt_link_down(c, (uint32_t)id);
 		jt_helpers_of_guest_close(c, (uint32_t)id);
 		guest_detach(c, (uint32_t)id);
 		if (gone)
@@ -286,7 +292,10 @@ void jt_guests_device(struct jt_controller *c, const struct jt_netdev *dev, bool
 		if (guest_attach(c, (uint32_t)id, dev))
 			return;
 		jt_log("interface %s of guest %s is back", dev->name, c->guests[id].spec.name);
+		jt_link_moved(c, (uint32_t)id);
 	}
+	if (c->guests[id].up && !dev->up) /* nobody holds the other end of a tap any more */
+		jt_link_down(c, (uint32_t)id);
 	c->guests[id].up = dev->up;
 	c->datapath.guests[id].mtu = dev->mtu;
 }

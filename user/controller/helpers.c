@@ -25,35 +25,19 @@ static void leave_guest(struct jt_controller *c, struct jt_helper *h)
 		*at = h->next_here;
 }
 
-void jt_helper_wake(int event)
-{
-	uint64_t one = 1;
-
-	/* Who has more of them than there is room for has not looked at any. */
-	send(event, &one, sizeof(one), MSG_DONTWAIT | MSG_NOSIGNAL);
-}
-
-static void shut(int *fd)
-{
-	if (*fd >= 0)
-		close(*fd);
-	*fd = -1;
-}
-
 void jt_helper_release(struct jt_controller *c, struct jt_helper *h)
 {
-	jt_watch_close(c, &h->doorbell);
-	shut(&h->receive_event);
-	shut(&h->cycle);
-	shut(&h->receive_theirs);
-	shut(&h->cycle_theirs);
-	shut(&h->socket);
-	h->unbound = false;
 	jt_claims_close(c, h);
-	jt_guest_program_close(&h->program);
 	if (h->member.domain)
 		jt_domain_leave(c, &h->member);
-	jt_slice_close(&h->slice);
+	h->backend->release(c, h);
+}
+
+static void namespace_close(struct jt_helper *h)
+{
+	if (h->namespace >= 0)
+		close(h->namespace);
+	h->namespace = -1;
 }
 
 static void helper_close(struct jt_controller *c, struct jt_helper *h)
@@ -70,10 +54,14 @@ static void helper_close(struct jt_controller *c, struct jt_helper *h)
 		h->next->link = h->link;
 	c->helpers.count--;
 	connection = h->watch.fd;
-	jt_watch_remove(c, &h->watch);
-	jt_foreign_close(connection);
+	if (connection >= 0) {
+		jt_watch_remove(c, &h->watch);
+		jt_foreign_close(connection);
+	}
 	jt_helper_release(c, h);
-	shut(&h->namespace);
+	if (h->machine)
+		jt_link_forget(h->machine, h);
+	namespace_close(h);
 	h->next = c->helpers.dead;
 	c->helpers.dead = h;
 }
@@ -99,7 +87,7 @@ void jt_helper_cut(struct jt_controller *c, struct jt_helper *h, const char *why
 	__sync_fetch_and_add(&c->datapath.guests[h->guest].reasons[JT_REASON_SLICE_BAD], 1);
 	jt_log_limited(&limit, "cut off process %d of guest %s: %s", h->pid,
 		       c->guests[h->guest].spec.name, why);
-	shutdown(h->watch.fd, SHUT_RDWR);
+	h->backend->cut(h);
 }
 
 struct jt_helper *jt_helper_of(struct jt_controller *c, uint32_t guest, uint16_t port)
@@ -115,30 +103,6 @@ struct jt_helper *jt_helper_of(struct jt_controller *c, uint32_t guest, uint16_t
 
 /* --- answers --------------------------------------------------------------------- */
 
-void jt_helper_answer(struct jt_helper *h, struct jt_attach_message *m,
-		      const struct jt_parcel *parcel)
-{
-	union {
-		char bytes[CMSG_SPACE(sizeof(parcel->list))];
-		struct cmsghdr align;
-	} control = { 0 };
-	struct iovec part = { m, sizeof(*m) };
-	struct msghdr out = { .msg_iov = &part, .msg_iovlen = 1 };
-	size_t size = parcel ? sizeof(int) * (size_t)parcel->count : 0;
-
-	if (size) {
-		out.msg_control = &control;
-		out.msg_controllen = CMSG_SPACE(size);
-		control.align = (struct cmsghdr){ .cmsg_len = CMSG_LEN(size),
-						  .cmsg_level = SOL_SOCKET,
-						  .cmsg_type = SCM_RIGHTS };
-		memcpy(CMSG_DATA(&control.align), parcel->list, size);
-	}
-	/* Who asks and does not read is not waited for. */
-	if (sendmsg(h->watch.fd, &out, MSG_DONTWAIT | MSG_NOSIGNAL) != sizeof(*m))
-		shutdown(h->watch.fd, SHUT_RDWR);
-}
-
 void jt_helper_refuse(struct jt_helper *h, int err, const char *format, ...)
 {
 	struct jt_attach_message m = h->question;
@@ -149,7 +113,7 @@ void jt_helper_refuse(struct jt_helper *h, int err, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(m.u.text, sizeof(m.u.text), format, args);
 	va_end(args);
-	jt_helper_answer(h, &m, NULL);
+	h->backend->answer(h, &m, NULL);
 }
 
 /* --- what an attached one may ask ---------------------------------------------------- */
@@ -168,7 +132,7 @@ static void route(struct jt_controller *c, struct jt_helper *h)
 	r->kind = to.kind;
 	r->id = to.id;
 	m.error = 0;
-	jt_helper_answer(h, &m, NULL);
+	h->backend->answer(h, &m, NULL);
 }
 
 static void barrier(struct jt_controller *c, struct jt_helper *h)
@@ -176,10 +140,16 @@ static void barrier(struct jt_controller *c, struct jt_helper *h)
 	struct jt_attach_message m = h->question;
 
 	m.error = jt_slice_collect(c, h) ? 0 : -EAGAIN;
-	jt_helper_answer(h, &m, NULL);
+	h->backend->answer(h, &m, NULL);
 }
 
-static void execute(struct jt_controller *c, struct jt_helper *h)
+static bool sound(const struct jt_attach_message *m)
+{
+	return m->magic == JT_ATTACH_MAGIC && m->version == JT_ATTACH_VERSION &&
+	       m->size == sizeof(*m);
+}
+
+void jt_helper_ask(struct jt_controller *c, struct jt_helper *h)
 {
 	static void (*const ops[])(struct jt_controller * c, struct jt_helper * h) = {
 		[JT_ATTACH_HELLO] = jt_helper_hello,
@@ -191,7 +161,10 @@ static void execute(struct jt_controller *c, struct jt_helper *h)
 	uint32_t op = h->question.op;
 
 	h->calls.questions++;
-	if (op >= JT_ARRAY_SIZE(ops) || !ops[op])
+	if (!sound(&h->question))
+		jt_helper_refuse(h, -EPROTO, "this controller speaks version %d",
+				 JT_ATTACH_VERSION);
+	else if (op >= JT_ARRAY_SIZE(ops) || !ops[op])
 		jt_helper_refuse(h, -EOPNOTSUPP, "there is no such question");
 	else if (op != JT_ATTACH_HELLO && !h->slice.header)
 		jt_helper_refuse(h, -ENOTCONN, "it is not attached");
@@ -200,16 +173,10 @@ static void execute(struct jt_controller *c, struct jt_helper *h)
 	else
 		ops[op](c, h);
 	if (!h->unbound)
-		shut(&h->namespace);
+		namespace_close(h);
 }
 
 /* --- the connection ------------------------------------------------------------------ */
-
-static bool sound(const struct jt_attach_message *m)
-{
-	return m->magic == JT_ATTACH_MAGIC && m->version == JT_ATTACH_VERSION &&
-	       m->size == sizeof(*m);
-}
 
 static bool has_rest(const struct jt_helper *h)
 {
@@ -223,7 +190,7 @@ static bool has_rest(const struct jt_helper *h)
  */
 static void take_rest(struct jt_controller *c, struct jt_helper *h)
 {
-	const struct jt_slice_state *s = &h->slice;
+	struct jt_slice_state *s = &h->slice;
 	unsigned int i;
 
 	if (!s->header || h->cut)
@@ -235,6 +202,12 @@ static void take_rest(struct jt_controller *c, struct jt_helper *h)
 			     jt_slice_left(s));
 }
 
+void jt_helper_close(struct jt_controller *c, struct jt_helper *h)
+{
+	take_rest(c, h);
+	helper_close(c, h);
+}
+
 static void helper_ready(struct jt_controller *c, struct jt_watch *w, uint32_t events)
 {
 	struct jt_helper *h = (struct jt_helper *)w; /* its first member */
@@ -244,19 +217,14 @@ static void helper_ready(struct jt_controller *c, struct jt_watch *w, uint32_t e
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	if (n <= 0) {
-		take_rest(c, h);
-		helper_close(c, h);
+		jt_helper_close(c, h);
 		return;
 	}
 	h->have += (size_t)n;
 	if (h->have < sizeof(h->question))
 		return;
 	h->have = 0;
-	if (sound(&h->question))
-		execute(c, h);
-	else
-		jt_helper_refuse(h, -EPROTO, "this controller speaks version %d",
-				 JT_ATTACH_VERSION);
+	jt_helper_ask(c, h);
 }
 
 /* Are there so many connections of this user already that say nothing? */
@@ -270,35 +238,43 @@ static bool too_strange(struct jt_controller *c, uid_t uid)
 	return uid && uid != geteuid() && n >= JT_HELPERS_STRANGE;
 }
 
-void jt_helper_open(struct jt_controller *c, int fd)
+struct jt_helper *jt_helper_new(struct jt_controller *c, const struct jt_backend *backend)
 {
 	struct jt_helper *h = c->helpers.count < JT_HELPERS_MAX ? calloc(1, sizeof(*h)) : NULL;
-	struct ucred who = { 0 };
-	socklen_t size = sizeof(who);
 
-	if (!h || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &size) || too_strange(c, who.uid)) {
-		jt_foreign_close(fd);
-		free(h);
-		return;
-	}
-	h->watch = (struct jt_watch){ .fd = fd, .ready = helper_ready };
-	h->doorbell.fd = h->receive_event = h->cycle = h->socket = -1;
+	if (!h)
+		return NULL;
+	h->backend = backend;
+	h->watch.fd = h->doorbell.fd = h->receive_event = h->cycle = h->socket = -1;
 	h->receive_theirs = h->cycle_theirs = -1;
 	h->namespace = h->slice.fd = -1;
-	h->pid = who.pid;
-	h->uid = who.uid;
-	h->gid = who.gid;
-	if (jt_watch_add(c, &h->watch, EPOLLIN)) {
-		jt_foreign_close(fd);
-		free(h);
-		return;
-	}
 	h->next = c->helpers.first;
 	h->link = &c->helpers.first;
 	if (h->next)
 		h->next->link = &h->next;
 	c->helpers.first = h;
 	c->helpers.count++;
+	return h;
+}
+
+void jt_helper_open(struct jt_controller *c, int fd)
+{
+	struct jt_helper *h = NULL;
+	struct ucred who = { 0 };
+	socklen_t size = sizeof(who);
+
+	if (!getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &size) && !too_strange(c, who.uid))
+		h = jt_helper_new(c, &jt_backend_netns);
+	if (!h) {
+		jt_foreign_close(fd);
+		return;
+	}
+	h->watch = (struct jt_watch){ .fd = fd, .ready = helper_ready };
+	h->pid = who.pid;
+	h->uid = who.uid;
+	h->gid = who.gid;
+	if (jt_watch_add(c, &h->watch, EPOLLIN))
+		helper_close(c, h);
 }
 
 void jt_helpers_close(struct jt_controller *c)

@@ -7,17 +7,44 @@
 #define JITNEY_HELPERS_H
 
 #include <jitney/attach.h>
+#include "backend/backend.h"
+#include "common/guest_program.h"
+#include "common/parcel.h"
 #include "controller/controller.h"
 #include "controller/domains.h"
-#include "controller/guest_program.h"
 
 #define JT_HELPERS_MAX 4096 /* connections, attached or not yet */
 #define JT_HELPERS_OF_GUEST 16
 #define JT_PORTS_OF_HELPER 1024 /* the programs' table of them is shared by all */
 #define JT_HELPERS_STRANGE 32	/* of one user, not attached yet */
 
+#define JT_FENCE_FLOWS 64U
+
+struct jt_fence_flow {
+	uint32_t flow; /* hash */
+	uint64_t last_ns;
+};
+
+/* What is not shown to a helper in a virtual machine yet: backend/fence.c. */
+struct jt_fence {
+	bool due;      /* what was put into its ring needs one */
+	bool waits;    /* one is on its way, with this */
+	uint32_t number;
+	uint64_t since_ns;
+	uint64_t head;	/* of the receive ring when it was sent */
+	uint64_t shown; /* head as the helper knows it */
+	struct jt_fence_flow flows[JT_FENCE_FLOWS];
+};
+
 struct jt_helper {
-	struct jt_watch watch;		/* its connection */
+	struct jt_watch watch;		/* its connection; -1: it lives in a virtual machine, */
+	struct jt_link *machine;	/* this one, and has this */
+	unsigned int seat;		/* slot there */
+	uint8_t *behind;		/* what lies behind its slice there */
+	uint64_t offset;		/* of the slice, as the guest finds it */
+	struct jt_notice_copy notice;	/* the first of that */
+	struct jt_fence fence;
+	const struct jt_backend *backend;
 	struct jt_watch doorbell;	/* an eventfd; -1: not attached yet */
 	struct jt_helper *next, **link; /* in c->helpers */
 	struct jt_helper *next_here;	/* in its guest's list */
@@ -49,25 +76,20 @@ struct jt_helper {
 	size_t have; /* bytes of it */
 };
 
-/* Descriptors that go along with an answer. */
-struct jt_parcel {
-	uint32_t fds; /* bits, by enum jt_attach_fd */
-	int list[JT_FD_COUNT];
-	int count;
-};
-
-/* To the question at hand. @parcel: NULL: none */
-void jt_helper_answer(struct jt_helper *h, struct jt_attach_message *m,
-		      const struct jt_parcel *parcel);
 __attribute__((format(printf, 3, 4))) void jt_helper_refuse(struct jt_helper *h, int err,
 							    const char *format, ...);
-/* Its `receive_event' or `cycle'. Never waits. */
-void jt_helper_wake(int event);
 /* Give back what it got when it attached. Idempotent. */
 void jt_helper_release(struct jt_controller *c, struct jt_helper *h);
 /* The question is JT_ATTACH_HELLO, or JT_ATTACH_BIND. */
 void jt_helper_hello(struct jt_controller *c, struct jt_helper *h);
 void jt_helper_bind(struct jt_controller *c, struct jt_helper *h);
+
+/* One more, not attached yet. Return: NULL: there are too many. */
+struct jt_helper *jt_helper_new(struct jt_controller *c, const struct jt_backend *backend);
+/* Its question is there: answer it. */
+void jt_helper_ask(struct jt_controller *c, struct jt_helper *h);
+/* It is gone: take what it left, if it was no enemy, and give back what was its. */
+void jt_helper_close(struct jt_controller *c, struct jt_helper *h);
 
 /* Take over a connection. It is closed if there is no room for it. */
 void jt_helper_open(struct jt_controller *c, int fd);

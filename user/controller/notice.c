@@ -32,6 +32,37 @@ int jt_notice_open(struct jt_notice_board *b)
 	return err;
 }
 
+void jt_notice_times(struct jt_notice_board *b, struct jt_notice_copy *copy)
+{
+	const struct jt_notice *from = b->notice;
+	struct jt_notice *to = copy->notice;
+	uint32_t i;
+
+	JT_WRITE(to->cycle_start_ns, jt_notice_time(from->cycle_start_ns, copy->ahead_ns));
+	JT_WRITE(to->alive_until_ns, jt_notice_time(from->alive_until_ns, copy->ahead_ns));
+	for (i = 0; i < JT_PEERS_MAX; i++)
+		JT_WRITE(to->peer_alive_until_ns[i],
+			 jt_notice_time(from->peer_alive_until_ns[i], copy->ahead_ns));
+}
+
+void jt_notice_copy(struct jt_notice_board *b, struct jt_notice_copy *copy)
+{
+	memcpy(copy->notice, b->notice, sizeof(*copy->notice));
+	jt_notice_times(b, copy);
+	copy->next = b->copies;
+	b->copies = copy;
+}
+
+void jt_notice_copy_end(struct jt_notice_board *b, struct jt_notice_copy *copy)
+{
+	struct jt_notice_copy **at = &b->copies;
+
+	while (*at && *at != copy)
+		at = &(*at)->next;
+	if (*at)
+		*at = copy->next;
+}
+
 void jt_notice_close(struct jt_notice_board *b)
 {
 	if (b->notice)

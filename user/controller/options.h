@@ -11,11 +11,13 @@
 
 enum jt_attach { JT_ATTACH_AUTO, JT_ATTACH_NATIVE, JT_ATTACH_GENERIC, JT_ATTACH_TCX };
 enum jt_zerocopy { JT_ZEROCOPY_AUTO, JT_ZEROCOPY_ON, JT_ZEROCOPY_OFF };
+enum jt_xen_copy { JT_XEN_MAP, JT_XEN_GRANT_COPY };
 
 #define JT_GUEST_ADDRESSES_MAX 16
 #define JT_DOMAINS_MAX 8
+#define JT_PATH_SIZE 108 /* of a path, with its NUL */
 
-/* --guest NAME=IF[,mac=M][,ip=A]...[,user=U][,group=G] */
+/* --guest NAME=IF[,mac=M][,ip=A]...[,user=U][,group=G][,memory=FILE] */
 struct jt_guest_spec {
 	char name[JT_NAME_SIZE];
 	char interface[IFNAMSIZ];
@@ -23,6 +25,7 @@ struct jt_guest_spec {
 	unsigned int count;
 	uid_t user; /* whose programs may attach, besides root's and our own; -1: nobody's */
 	gid_t group;
+	char memory[JT_PATH_SIZE]; /* that QEMU shares with the guest; empty: none */
 	struct jt_share_settings share;
 };
 
@@ -67,6 +70,7 @@ struct jt_options {
 	uint16_t udp_port;  /* host order; 0: Ethernet frames */
 	enum jt_attach attach;
 	enum jt_zerocopy zerocopy;
+	enum jt_xen_copy xen_copy;
 	unsigned int queues;  /* of the uplink, with a socket each */
 	uint64_t uplink_rate; /* bits a second, for guests to share; 0: not given */
 	unsigned int busy_poll_us;

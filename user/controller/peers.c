@@ -37,7 +37,7 @@ static void set_limits(struct jt_controller *c, uint32_t id)
 		      family == JT_FAMILY_IPV6 ? JT_PEER_IPV6 :
 						 0;
 	memcpy(slot->address, c->peers[id].address.bytes, sizeof(slot->address));
-	c->board.notice->peer_room[id] = (uint16_t)(limit - slot->head);
+	JT_NOTICE_SET(&c->board, peer_room[id], (uint16_t)(limit - slot->head));
 	jt_domains_peer(c, id);
 }
 
@@ -45,7 +45,7 @@ static void set_limits(struct jt_controller *c, uint32_t id)
 static void set_alive(struct jt_controller *c, uint32_t id, uint64_t until)
 {
 	JT_WRITE(c->datapath.peers[id].alive_until_ns, until);
-	JT_WRITE(c->board.notice->peer_alive_until_ns[id], until);
+	JT_NOTICE_TIME(&c->board, peer_alive_until_ns[id], until);
 	jt_domains_peer(c, id);
 }
 

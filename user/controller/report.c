@@ -355,6 +355,7 @@ static json_t *guest(struct jt_controller *c, uint32_t id)
 	set_reasons(o, g->reasons);
 	json_object_set_new(o, "share", jt_report_share(c, id));
 	json_object_set_new(o, "helpers", helpers_of(state));
+	json_object_set_new(o, "machine", jt_report_machine(c, id));
 	return o;
 }
 

@@ -14,4 +14,7 @@ json_t *jt_report_page(struct jt_controller *c);
 json_t *jt_report_calls(struct jt_controller *c);
 json_t *jt_report_drops(struct jt_controller *c);
 
+/* Of a guest: null if it is no virtual machine with an agent. */
+json_t *jt_report_machine(const struct jt_controller *c, uint32_t id);
+
 #endif

@@ -3,6 +3,7 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
+#include "backend/backend.h"
 #include "controller/domains.h"
 #include "controller/peers.h"
 #include "controller/scheduler.h"
@@ -84,8 +85,8 @@ static void publish_cycle(struct jt_controller *c, uint64_t start, uint64_t leng
 		JT_WRITE(control->cycle_ns, length);
 	}
 	if (start)
-		JT_WRITE(c->board.notice->cycle_start_ns, start);
-	JT_WRITE(c->board.notice->cycle_ns, length);
+		JT_NOTICE_TIME(&c->board, cycle_start_ns, start);
+	JT_NOTICE_SET(&c->board, cycle_ns, length);
 }
 
 static void publish_alive(struct jt_controller *c, uint64_t until)
@@ -94,7 +95,7 @@ static void publish_alive(struct jt_controller *c, uint64_t until)
 
 	for (i = 0; i < c->page_count; i++)
 		JT_WRITE(c->pages[i]->page->control->alive_until_ns, until);
-	JT_WRITE(c->board.notice->alive_until_ns, until);
+	JT_NOTICE_TIME(&c->board, alive_until_ns, until);
 }
 
 static void begin(struct jt_controller *c, uint64_t now)
@@ -103,9 +104,17 @@ static void begin(struct jt_controller *c, uint64_t now)
 
 	s->start_ns = now;
 	publish_cycle(c, now, s->length_ns);
-	JT_WRITE(c->board.notice->asleep, 0);
+	JT_NOTICE_SET(&c->board, asleep, 0);
 	jt_slices_wake(c);
 	arm(c, now + s->length_ns);
+}
+
+/* What is due while nobody is aboard. Return: when to look again; 0: never. */
+static uint64_t tick(struct jt_controller *c, uint64_t now)
+{
+	uint64_t at = jt_peers_tick(c, now) ? now + JT_PEER_PROBE_NS : 0;
+
+	return jt_links_tick(c, now) ? now + JT_LINK_TICK_NS : at;
 }
 
 /*
@@ -122,12 +131,13 @@ static void sleep_until_rung(struct jt_controller *c)
 	jt_transmit_run(c); /* banks whose frames came back late are blank for the next burst */
 	c->scheduler.start_ns = 0;
 	/* The last word is the peers': has what was sent arrived? */
-	arm(c, jt_peers_tick(c, now) ? now + JT_PEER_PROBE_NS : 0);
+	arm(c, tick(c, now));
 	publish_cycle(c, 0, 0);
 	publish_alive(c, JT_NEVER_STALE);
 	for (i = 0; i < c->page_count; i++)
 		__atomic_store_n(&c->pages[i]->page->control->asleep, 1, __ATOMIC_SEQ_CST);
-	__atomic_store_n(&c->board.notice->asleep, 1, __ATOMIC_SEQ_CST);
+	JT_NOTICE_SET(&c->board, asleep, 1);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	jt_slices_wake(c); /* there is no next cycle to wait for */
 	aboard = jt_slices_pending(c);
 	for (i = 0; i < c->page_count; i++)
@@ -178,7 +188,7 @@ static void publish_swaps(struct jt_controller *c)
 
 	for (i = 0; i < c->page_count; i++)
 		swaps += c->pages[i]->swaps;
-	JT_WRITE(c->board.notice->swaps, swaps);
+	JT_NOTICE_SET(&c->board, swaps, swaps);
 }
 
 /* All pages. Return: whether anything leaves. */
@@ -207,6 +217,7 @@ static void cycle_end(struct jt_controller *c, enum jt_swap why)
 
 	c->datapath.page.control->cycles++;
 	jt_peers_tick(c, now);
+	jt_links_tick(c, now);
 	if (!swapped || now - s->measured_ns > MEASURE_NS)
 		measure(c, now);
 	if (swapped) {
@@ -295,8 +306,8 @@ static void timer_ready(struct jt_controller *c, struct jt_watch *w, uint32_t ev
 		return;
 	if (c->scheduler.start_ns)
 		cycle_end(c, JT_SWAP_cycle);
-	else if (jt_peers_tick(c, jt_env_now()))
-		arm(c, jt_env_now() + JT_PEER_PROBE_NS);
+	else
+		arm(c, tick(c, jt_env_now()));
 }
 
 int jt_scheduler_start(struct jt_controller *c)

@@ -180,7 +180,7 @@ static enum outcome message_take(struct jt_controller *c, struct jt_helper *h,
 /* The record at @at, read at once: it may change at any time. */
 static struct jt_slice_record record_read(const struct jt_slice_state *s, uint64_t at)
 {
-	const uint8_t *from = s->memory + jt_slice_send_offset() + at;
+	const uint8_t *from = s->send + at;
 	uint64_t raw = __atomic_load_n((const uint64_t *)from, __ATOMIC_RELAXED);
 	struct jt_slice_record r;
 
@@ -257,7 +257,7 @@ static enum outcome record_take(struct jt_controller *c, struct jt_helper *h, ui
 {
 	struct jt_slice_state *s = &h->slice;
 	uint64_t at = s->send_tail & (s->send_size - 1), left = s->send_size - at;
-	const uint8_t *ring = s->memory + jt_slice_send_offset();
+	const uint8_t *ring = s->send;
 	struct jt_slice_record r;
 
 	if (left > pending)
@@ -319,9 +319,10 @@ static bool collect(struct jt_controller *c, struct jt_helper *h, unsigned int b
 	if (head == s->send_tail)
 		return true;
 	jt_allow(c, h->guest, &s->allowed);
-	if (head - s->send_tail > s->send_size || head % JT_SLICE_ALIGN)
+	if (head - s->send_tail > s->send_size || head % JT_SLICE_ALIGN ||
+	    (s->copy && s->copy->pull(s, head)))
 		outcome = BROKEN;
-	page_for(c, h)->packet = s->memory + jt_slice_send_offset();
+	page_for(c, h)->packet = s->send;
 	while (s->send_tail != head && outcome <= REFUSED && budget && jt_allowed(&s->allowed)) {
 		run = run_take(c, h, head - s->send_tail, &total);
 		messages += run;
@@ -412,12 +413,13 @@ bool jt_slices_pending(struct jt_controller *c)
 	return false;
 }
 
-uint64_t jt_slice_left(const struct jt_slice_state *s)
+uint64_t jt_slice_left(struct jt_slice_state *s)
 {
 	uint64_t tail = s->send_tail, left = JT_READ(s->header->send_head) - tail, n = 0, at, span;
 	struct jt_slice_record r;
 
-	if (left > s->send_size || left % JT_SLICE_ALIGN)
+	if (left > s->send_size || left % JT_SLICE_ALIGN ||
+	    (s->copy && s->copy->pull(s, tail + left)))
 		return 0;
 	for (; left; tail += span, left -= span) {
 		at = tail & (s->send_size - 1);
@@ -459,5 +461,5 @@ void jt_slices_wake(struct jt_controller *c)
 	for (h = c->helpers.first; h; h = h->next)
 		if (h->slice.header && JT_READ(h->slice.header->send_waiting) && !no_room(h) &&
 		    jt_cas(&h->slice.header->send_waiting, 1, 0) == 1)
-			jt_helper_wake(h->cycle);
+			h->backend->wake(h, JT_WAKE_CYCLE);
 }

@@ -24,12 +24,24 @@ struct jt_slice_template {
 	bool given, known;
 };
 
+struct jt_slice_state;
+
+/* Rings in memory that others can't map, and that is copied from and to. */
+struct jt_slice_copy {
+	/* What lies in `send' between the tail and @head. Return: 0 or negative errno. */
+	int (*pull)(struct jt_slice_state *s, uint64_t head);
+	/* What was put into `receive' since the last time. */
+	int (*push)(struct jt_slice_state *s);
+};
+
 /* Everything of a slice that a helper can't write to. */
 struct jt_slice_state {
 	int fd; /* memfd, or -1 */
 	size_t size;
 	uint8_t *memory;
 	struct jt_slice *header;
+	uint8_t *send, *receive; /* the rings: shared, or what was copied */
+	const struct jt_slice_copy *copy; /* NULL: they are shared */
 	uint32_t send_size, receive_size;
 	uint64_t send_tail, receive_head;
 	uint64_t receive_told; /* the head as the helper knows it */
@@ -42,10 +54,16 @@ struct jt_slice_state {
 	struct jt_slice_template *templates; /* JT_SLICE_TEMPLATES */
 };
 
-/* Sizes must be sound. Return: 0 or negative errno. */
+/* A slice in a memfd: backend/netns.c. Sizes must be sound. Return: 0 or negative errno. */
 int jt_slice_open(struct jt_slice_state *s, uint32_t send_size, uint32_t receive_size,
 		  uint64_t umem_size);
 void jt_slice_close(struct jt_slice_state *s);
+
+/* For any memory: sizes, before there is any; a header into it; and all but the memory given back. */
+int jt_slice_size(struct jt_slice_state *s, uint32_t send_size, uint32_t receive_size,
+		  uint64_t umem_size);
+void jt_slice_begin(struct jt_slice_state *s, uint64_t umem_size);
+void jt_slice_forget(struct jt_slice_state *s);
 
 /* A template as the helper gave it. Return: false if it can't be one. */
 bool jt_slice_template(struct jt_helper *h, uint64_t number, const struct jt_template *header);
@@ -62,7 +80,7 @@ bool jt_slice_collect(struct jt_controller *c, struct jt_helper *h);
 /* True if a helper has written what was not taken. */
 bool jt_slices_pending(struct jt_controller *c);
 /* Messages that were published and not taken, as far as the ring makes sense. */
-uint64_t jt_slice_left(const struct jt_slice_state *s);
+uint64_t jt_slice_left(struct jt_slice_state *s);
 /* Wake writers that wait for room or for the next cycle. */
 void jt_slices_wake(struct jt_controller *c);
 /* Does something of a guest's helpers wait until somebody pays for it? */
@@ -77,5 +95,7 @@ struct jt_slice_arrival jt_slice_arrival(const uint8_t *bytes, uint32_t size);
 void jt_slice_put(struct jt_controller *c, struct jt_helper *h, const struct jt_slice_arrival *like,
 		  const uint8_t *payload, uint32_t length);
 void jt_slices_flush(struct jt_controller *c);
+/* It has to be told of more, with the next of those. */
+void jt_slice_dirty(struct jt_controller *c, struct jt_helper *h);
 
 #endif

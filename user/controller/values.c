@@ -151,6 +151,13 @@ static const char *guest_group(const char *text, struct jt_guest_spec *out)
 	return NULL;
 }
 
+static const char *guest_memory(const char *text, struct jt_guest_spec *out)
+{
+	return *text == '/' && !jt_value_text(text, out->memory, sizeof(out->memory)) ?
+		       NULL :
+		       "memory= takes the whole path of a file, up to 107 characters";
+}
+
 static const char *guest_field(const char *field, struct jt_guest_spec *out)
 {
 	const char *wrong;
@@ -161,11 +168,13 @@ static const char *guest_field(const char *field, struct jt_guest_spec *out)
 		return guest_address(field + 4, true, out);
 	if (!strncmp(field, "ip=", 3))
 		return guest_address(field + 3, false, out);
+	if (!strncmp(field, "memory=", 7))
+		return guest_memory(field + 7, out);
 	if (!strncmp(field, "user=", 5))
 		return guest_user(field + 5, out);
 	if (!strncmp(field, "group=", 6))
 		return guest_group(field + 6, out);
-	return "only mac=, ip=, user=, group=, rate=, burst=, messages=, work-conserving= and weight= "
+	return "only mac=, ip=, user=, group=, memory=, rate=, burst=, messages=, work-conserving= and weight= "
 	       "may follow the interface";
 }
 
@@ -181,7 +190,7 @@ const char *jt_guest_spec_parse(const char *text, struct jt_guest_spec *out)
 	field = strsep(&rest, ",");
 	interface = strchr(field, '=');
 	if (!interface || jt_value_name(field, (size_t)(interface - field), out->name))
-		return "write it NAME=IF[,mac=M][,ip=A][,user=U][,group=G]" JT_SHARE_KEYS
+		return "write it NAME=IF[,mac=M][,ip=A][,user=U][,group=G][,memory=FILE]" JT_SHARE_KEYS
 		       " (a name has up to 15 characters)";
 	if (jt_value_text(interface + 1, out->interface, sizeof(out->interface)))
 		return "the interface's name is empty or too long";

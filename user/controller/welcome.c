@@ -6,25 +6,15 @@
  */
 #include <errno.h>
 #include <linux/sockios.h>
-#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/guest_socket.h"
 #include "common/netns.h"
-#include "controller/guest_socket.h"
 #include "controller/helpers.h"
 #include "controller/places.h"
-#include "controller/scheduler.h"
-
-static void parcel_add(struct jt_parcel *p, enum jt_attach_fd which, int fd)
-{
-	if (fd < 0)
-		return;
-	p->fds |= 1U << which;
-	p->list[p->count++] = fd;
-}
 
 static bool lives_in(struct jt_controller *c, uint32_t guest, int id, uint32_t *ifindex)
 {
@@ -133,6 +123,17 @@ static int guest_find(struct jt_controller *c, struct jt_helper *h, uint32_t *if
 	return -ESRCH;
 }
 
+/* A virtual machine is one guest, whoever asks in there. */
+static int machine_guest(struct jt_controller *c, struct jt_helper *h)
+{
+	uint32_t guest = h->machine->guest;
+
+	if (asked_for(c, h, guest))
+		return (int)guest;
+	guest_refuse(h, true, false);
+	return -ESRCH;
+}
+
 static unsigned int helpers_of(struct jt_controller *c, uint32_t guest)
 {
 	const struct jt_helper *h;
@@ -143,106 +144,54 @@ static unsigned int helpers_of(struct jt_controller *c, uint32_t guest)
 	return n;
 }
 
+/* What its interface has: of a virtual machine's, its agent says so. */
+static int mac_of(const struct jt_helper *h, uint32_t ifindex, uint8_t mac[6])
+{
+	struct jt_netdev dev;
+	int err;
+
+	if (h->machine) {
+		memcpy(mac, h->question.u.hello.mac, 6);
+		return mac[0] & 1 ? -EADDRNOTAVAIL : 0;
+	}
+	err = jt_netns_device(h->namespace, ifindex, &dev);
+	if (!err)
+		memcpy(mac, dev.mac, 6);
+	return err;
+}
+
 /* The MAC that its templates must have: what its interface has, if nobody said another. */
 static int learn_mac(struct jt_controller *c, struct jt_helper *h, uint32_t guest, uint32_t ifindex)
 {
+	uint8_t given[6];
 	struct jt_guest *slot = &c->datapath.guests[guest];
 	struct jt_place mine = { .kind = JT_PLACE_GUEST,
 				 .id = guest,
 				 .flags = JT_PLACE_LEARNED,
 				 .until_ns = JT_NEVER_STALE };
 	struct jt_address a;
-	struct jt_netdev dev;
 	__u64 mac = 0;
 	int err;
 
 	if (JT_READ(slot->mac))
 		return 0;
-	err = jt_netns_device(h->namespace, ifindex, &dev);
+	err = mac_of(h, ifindex, given);
 	if (err)
 		return err;
-	a = jt_address_make(JT_FAMILY_MAC, JT_SCOPE_GUEST, dev.mac);
+	a = jt_address_make(JT_FAMILY_MAC, JT_SCOPE_GUEST, given);
 	if (jt_index_refresh(&c->index, c->datapath.maps[JT_MAP_addresses]) ||
 	    jt_index_find(&c->index, &a))
 		return -EADDRNOTAVAIL;
-	memcpy(&mac, dev.mac, sizeof(dev.mac));
+	memcpy(&mac, given, sizeof(given));
 	jt_cas(&slot->mac, 0, mac);
 	return jt_place_set(c, &a, &mine);
 }
 
-static void doorbell_ready(struct jt_controller *c, struct jt_watch *w, uint32_t events)
-{
-	jt_scheduler_rung(c);
-}
-
-/*
- * Two ends, each with flags of its own: a helper could have one eventfd block, fill
- * it, and we would wait for it to be read. It can't send us anything through this.
- */
-static int event_open(int *ours, int *theirs)
-{
-	int ends[2];
-
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends))
-		return -errno;
-	*ours = ends[0];
-	*theirs = ends[1];
-	return shutdown(*ours, SHUT_RD) ? -errno : 0;
-}
-
-/* The doorbell is watched for its edges and never read, which could block, too. */
-static int events_open(struct jt_controller *c, struct jt_helper *h)
-{
-	int err = event_open(&h->receive_event, &h->receive_theirs);
-
-	if (!err)
-		err = event_open(&h->cycle, &h->cycle_theirs);
-	if (err)
-		return err;
-	h->doorbell = (struct jt_watch){ .fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK),
-					 .ready = doorbell_ready };
-	return h->doorbell.fd < 0 ? -errno : jt_watch_add(c, &h->doorbell, EPOLLIN | EPOLLET);
-}
-
-/* To the guest's interface, with what fills it. */
-static int socket_bind(struct jt_controller *c, struct jt_helper *h)
-{
-	int err = jt_guest_socket_bind(h->socket, h->ifindex, &h->queue);
-
-	if (!err && h->receive == JT_RECEIVE_XDP)
-		err = jt_guest_program_open(&h->program, h->namespace, h->ifindex, h->socket,
-					    h->queue, htons(c->options->ethertype));
-	return err;
-}
-
-static int socket_open(struct jt_controller *c, struct jt_helper *h)
-{
-	const struct jt_slice *s = h->slice.header;
-
-	if (!s->umem_size)
-		return 0;
-	h->socket = jt_guest_socket_open(h->namespace, h->slice.memory + s->umem_offset,
-					 s->umem_size, c->options->geometry.extent_size);
-	if (h->socket < 0)
-		return h->socket;
-	h->unbound = !jt_guest_socket_binds_first();
-	h->queue = JT_QUEUE_UNBOUND;
-	return h->unbound ? 0 : socket_bind(c, h);
-}
-
 static int slice_open(struct jt_controller *c, struct jt_helper *h, uint32_t guest)
 {
-	const struct jt_attach_hello *q = &h->question.u.hello;
-	uint32_t chunks = (q->call == JT_CALL_XDP ? JT_SOCKET_SEND_CHUNKS : 0) +
-			  (q->receive == JT_RECEIVE_XDP ? JT_SOCKET_RECEIVE_CHUNKS : 0);
-	int err = jt_slice_open(&h->slice, q->send_size, q->receive_size,
-				(uint64_t)chunks * c->options->geometry.extent_size);
+	int err = h->backend->open(c, h);
 
-	if (!err)
-		err = socket_open(c, h);
-	if (!err)
-		err = events_open(c, h);
-	if (!err && q->call == JT_CALL_MAP) {
+	if (!err && h->call == JT_CALL_MAP) {
 		h->member.writing = (const uint64_t *)&h->slice.header->writing;
 		err = jt_domain_join(c, guest, &h->member);
 	}
@@ -257,16 +206,7 @@ static void welcome(struct jt_controller *c, struct jt_helper *h)
 	struct jt_attach_hello *a = &m.u.hello;
 	struct jt_parcel parcel = { 0 };
 
-	parcel_add(&parcel, JT_FD_SLICE, h->slice.fd);
-	parcel_add(&parcel, JT_FD_NOTICE, c->board.fd);
-	parcel_add(&parcel, JT_FD_DOORBELL, h->doorbell.fd);
-	parcel_add(&parcel, JT_FD_RECEIVE, h->receive_theirs);
-	parcel_add(&parcel, JT_FD_CYCLE, h->cycle_theirs);
-	parcel_add(&parcel, JT_FD_SOCKET, h->socket);
-	if (h->member.domain) {
-		parcel_add(&parcel, JT_FD_DOMAIN, h->member.domain->memory);
-		a->domain_size = jt_domain_size(&c->options->geometry);
-	}
+	h->backend->welcome(c, h, &m, &parcel);
 	m.error = 0;
 	memcpy(a->guest, c->guests[h->guest].spec.name, sizeof(a->guest));
 	memcpy(a->mac, &c->datapath.guests[h->guest].mac, sizeof(a->mac));
@@ -276,12 +216,7 @@ static void welcome(struct jt_controller *c, struct jt_helper *h)
 	a->ethertype = htons(c->options->ethertype);
 	a->geometry = c->options->geometry;
 	a->guest_id = h->guest;
-	a->queue = h->queue;
-	jt_helper_answer(h, &m, &parcel);
-	/* What is only the helper's now shows us its end, and it ours. */
-	close(h->receive_theirs);
-	close(h->cycle_theirs);
-	h->receive_theirs = h->cycle_theirs = -1;
+	h->backend->answer(h, &m, &parcel);
 }
 
 /* What a question can have wrong in itself. Return: 0 or negative errno, after an answer. */
@@ -311,8 +246,7 @@ static bool may_bind(const struct jt_helper *h)
 {
 	const struct jt_attach_hello *q = &h->question.u.hello;
 
-	return (q->call != JT_CALL_XDP && q->receive != JT_RECEIVE_XDP) || !h->uid ||
-	       h->uid == geteuid() || jt_guest_socket_binds_first();
+	return !jt_attach_umem(q, 1) || !h->uid || h->uid == geteuid() || jt_guest_socket_binds_first();
 }
 
 /* What this guest's helpers can't have. Return: 0 or negative errno, after an answer. */
@@ -321,7 +255,7 @@ static int guest_check(struct jt_controller *c, struct jt_helper *h, uint32_t gu
 	const char *name = c->guests[guest].spec.name;
 
 	if (h->question.u.hello.call == JT_CALL_MAP &&
-	    (c->options->page_per_guest || !jt_domain_of(c, guest)))
+	    (h->machine || c->options->page_per_guest || !jt_domain_of(c, guest)))
 		jt_helper_refuse(h, -EPERM, "guest %s is in no trust domain: --trust NAME=%s", name,
 				 name);
 	else if (jt_env_now() < c->guests[guest].barred_until_ns)
@@ -352,7 +286,7 @@ void jt_helper_hello(struct jt_controller *c, struct jt_helper *h)
 
 	if (hello_check(h))
 		return;
-	guest = guest_find(c, h, &h->ifindex);
+	guest = h->machine ? machine_guest(c, h) : guest_find(c, h, &h->ifindex);
 	if (guest < 0 || guest_check(c, h, (uint32_t)guest))
 		return;
 	h->call = h->question.u.hello.call;
@@ -376,7 +310,7 @@ void jt_helper_hello(struct jt_controller *c, struct jt_helper *h)
 void jt_helper_bind(struct jt_controller *c, struct jt_helper *h)
 {
 	struct jt_attach_message m = h->question;
-	int err = h->unbound ? socket_bind(c, h) : -EISCONN;
+	int err = h->unbound ? h->backend->bind(c, h) : -EISCONN;
 
 	if (err) {
 		attach_refuse(h, err);
@@ -385,5 +319,5 @@ void jt_helper_bind(struct jt_controller *c, struct jt_helper *h)
 	h->unbound = false;
 	jt_claims_open(c, h);
 	m.error = 0;
-	jt_helper_answer(h, &m, NULL);
+	h->backend->answer(h, &m, NULL);
 }

@@ -62,7 +62,7 @@ static int map_open(struct jitney *j, const struct jt_attach_hello *hello)
 	m->size = hello->domain_size;
 	if (j->fds[JT_FD_DOMAIN] >= 0 && j->fds[JT_FD_DOORBELL] >= 0 && j->fds[JT_FD_CYCLE] >= 0 &&
 	    geometry_sound(&hello->geometry) && m->size == jt_domain_size(&hello->geometry))
-		m->memory = jt_map(j->fds[JT_FD_DOMAIN], m->size, PROT_READ | PROT_WRITE);
+		m->memory = jt_map(j->fds[JT_FD_DOMAIN], 0, m->size, PROT_READ | PROT_WRITE);
 	if (!m->memory) {
 		map_close(j);
 		return -EPROTO;

@@ -12,32 +12,34 @@
 #include "guest.h"
 
 /* Return: memory that no child inherits, and that no message faults on; NULL with errno set. */
-void *jt_map(int fd, size_t size, int protection)
+void *jt_map(int fd, uint64_t offset, size_t size, int protection)
 {
 	struct stat st;
 	void *memory;
 
 	if (fstat(fd, &st))
 		return NULL;
-	if ((uint64_t)st.st_size < size) { /* reading behind its end would be a SIGBUS */
+	/* Reading behind a file's end would be a SIGBUS; of a device mmap() knows the end. */
+	if (!S_ISCHR(st.st_mode) &&
+	    ((uint64_t)st.st_size < size || (uint64_t)st.st_size - size < offset)) {
 		errno = EPROTO;
 		return NULL;
 	}
-	memory = mmap(NULL, size, protection, MAP_SHARED | MAP_POPULATE, fd, 0);
+	memory = mmap(NULL, size, protection, MAP_SHARED | MAP_POPULATE, fd, (off_t)offset);
 	if (memory == MAP_FAILED)
 		return NULL;
 	madvise(memory, size, MADV_DONTFORK);
 	return memory;
 }
 
-int jt_view_map(struct jt_view *s, int fd, uint64_t size)
+int jt_view_map(struct jt_view *s, int fd, uint64_t offset, uint64_t size)
 {
 	struct jt_slice *slice;
 	uint32_t send, receive;
 
 	if (size < sizeof(*slice) || size > SIZE_MAX / 2)
 		return -EPROTO;
-	slice = jt_map(fd, size, PROT_READ | PROT_WRITE);
+	slice = jt_map(fd, offset, size, PROT_READ | PROT_WRITE);
 	if (!slice)
 		return -errno;
 	send = JT_READ(slice->send_size);

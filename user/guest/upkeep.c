@@ -97,9 +97,9 @@ void jt_notice_forget(struct jitney *j)
 	j->notice = &no_notice;
 }
 
-static int notice_map(struct jitney *j)
+static int notice_map(struct jitney *j, uint64_t offset)
 {
-	const struct jt_notice *n = jt_map(j->fds[JT_FD_NOTICE], sizeof(*n), PROT_READ);
+	const struct jt_notice *n = jt_map(j->fds[JT_FD_NOTICE], offset, sizeof(*n), PROT_READ);
 
 	if (!n)
 		return -errno;
@@ -123,11 +123,12 @@ static int begin(struct jitney *j, const struct jt_attach_hello *hello)
 	if (j->fds[JT_FD_SLICE] < 0 || j->fds[JT_FD_NOTICE] < 0 || j->fds[JT_FD_RECEIVE] < 0)
 		return err;
 	j->ifindex = hello->ifindex;
+	j->machine = hello->machine;
 	j->ethertype = hello->ethertype;
 	memcpy(j->mac, hello->mac, sizeof(j->mac));
-	err = jt_view_map(&j->view, j->fds[JT_FD_SLICE], hello->slice_size);
+	err = jt_view_map(&j->view, j->fds[JT_FD_SLICE], hello->slice_offset, hello->slice_size);
 	if (!err)
-		err = notice_map(j);
+		err = notice_map(j, hello->notice_offset);
 	if (!err)
 		jt_calls_begin(j);
 	if (!err)

@@ -16,9 +16,9 @@ struct jt_view {
 	uint64_t taken; /* position in `receive' up to which messages were handed out */
 };
 
-int jt_view_map(struct jt_view *s, int fd, uint64_t size);
+int jt_view_map(struct jt_view *s, int fd, uint64_t offset, uint64_t size);
 void jt_view_unmap(struct jt_view *s);
-void *jt_map(int fd, size_t size, int protection);
+void *jt_map(int fd, uint64_t offset, size_t size, int protection);
 unsigned int jt_view_receive(struct jitney *j, struct jt_view *s, uint64_t head,
 			     struct jitney_message *out, unsigned int max);
 void jt_view_release(struct jt_view *s);

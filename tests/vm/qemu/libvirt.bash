@@ -9,6 +9,7 @@
 #   libvirt_begin             its daemon on host a, with our hook
 #   virsh ARG...
 #   domain GUEST INTERFACE    the XML of a machine as the others are, with this interface
+#   test_libvirt              of run-qemu
 
 libvirt=$vm/libvirt
 
@@ -97,4 +98,37 @@ domain() {
 		  </devices>
 		</domain>
 	END
+}
+
+# begin_domain GUEST INTERFACE: a machine of libvirt's
+begin_domain() {
+	domain "$1" "$2" >"$work/domain.xml"
+	virsh define "$work/domain.xml"
+	virsh start "$1"
+}
+
+guest_names() { ask a guests '[.guests[].name] | join(" ")'; }
+
+# As the README says: with the hook, and a name for the tap that libvirt makes up; and with a tap of our own.
+test_libvirt() {
+	local guest guests before jitney=(place a "$bin/jitney" --socket "$work/a.sock")
+	[[ -e $libvirt/unpacked ]] || return 0
+	libvirt_begin
+	port_add a3
+	tap_add a4
+	"${jitney[@]}" guest add "a4=vif-a4,mac=$(lab_mac a4)" >/dev/null
+	guests=$(guest_names)
+	begin_domain a3 "<interface type='bridge'><source bridge='br0'/><mac address='$(lab_mac a3)'/><model type='virtio'/></interface>"
+	begin_domain a4 "$("${jitney[@]}" guest add --print-libvirt a4)"
+	equal "guests while they run" "$(guest_names)" "$guests vnet0"
+	for guest in a3 a4; do
+		configured "$guest"
+		before=$(total a sent_messages)
+		exchange "$guest" b1 2000 --size=64
+		between "messages of $guest through the page" $(($(total a sent_messages) - before)) 1500 10000000
+		virsh destroy "$guest"
+	done
+	equal "guests behind them" "$(guest_names)" "$guests"
+	"${jitney[@]}" guest del a4 >/dev/null
+	stop libvirt
 }

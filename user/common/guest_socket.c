@@ -8,7 +8,7 @@
 
 #include <jitney/attach.h>
 #include "common/netns.h"
-#include "controller/guest_socket.h"
+#include "common/guest_socket.h"
 
 #define QUEUES_MAX 16
 

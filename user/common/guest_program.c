@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "common/netns.h"
-#include "controller/guest_program.h"
+#include "common/guest_program.h"
 #include "guest.skel.h"
 
 static int load(struct jt_guest_program *p, int socket, uint32_t queue, uint16_t ethertype)
