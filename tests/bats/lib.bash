@@ -274,17 +274,6 @@ are_awake() {
 }
 
 wake() {
-	local sender status=0
-	place "$1" bash -c "while :; do for i in 1 2 3 4; do echo >/dev/udp/$2/9; done; sleep 0.1; done" 2>/dev/null 3>&- &
-	sender=$!
-	sleep 0.1
-	[[ $(peer_state a) == *up* && $(peer_state b) == *up* ]] || status=1
-	kill "$sender"
-	wait "$sender" || true
-	return "$status"
-}
-
-wake() {
 	until_true 20 are_awake "$1" "$(lab_ipv4 "$2")" ||
 		fail "peers: a says $(peer_state a), b says $(peer_state b)"
 }
