@@ -15,6 +15,7 @@
 #include <jitney/env_user.h>
 #include "agent.h"
 #include "common/guest_socket.h"
+#include "common/log.h"
 #include "common/parcel.h"
 
 static void shut(int *fd)
@@ -24,9 +25,11 @@ static void shut(int *fd)
 	*fd = -1;
 }
 
+/* What this machine lacks is its owner's affair: it stands in our log, too. */
 __attribute__((format(printf, 3, 4))) static void refuse(struct jt_seat *s, int err,
 							 const char *format, ...)
 {
+	static struct jt_log_limit limit;
 	struct jt_attach_message m = s->message;
 	va_list args;
 
@@ -35,6 +38,7 @@ __attribute__((format(printf, 3, 4))) static void refuse(struct jt_seat *s, int 
 	va_start(args, format);
 	vsnprintf(m.u.text, sizeof(m.u.text), format, args);
 	va_end(args);
+	jt_log_limited(&limit, "refused a program: %s", m.u.text);
 	jt_parcel_send(s->connection, &m, NULL);
 }
 
