@@ -117,7 +117,7 @@ bulk() {
 	on "$from" "dd if=/dev/urandom of=/tmp/bulk-sent bs=1M count=${3:-16} status=none"
 	on "$to" "start bulk busybox nc -l -p 9000"
 	receive beside "$to" --flows=1
-	transmit beside-sent "$from" --dest="$(lab_ipv4 "$to"):7000" --count=4000 --window=64
+	transmit beside-sent "$from" --dest="$(lab_ipv4 "$to"):7000" --count=$((250 * ${3:-16})) --window=64
 	on "$from" "cat /tmp/bulk-sent >/dev/tcp/$(lab_ipv4 "$to")/9000"
 	finish beside-sent "$from"
 	finish beside "$to"
