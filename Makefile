@@ -55,18 +55,22 @@ AGENT_FOUND = $(call once,AGENT_FOUND,--libs $(AGENT_PKGS))
 TEST_FOUND = $(call once,TEST_FOUND,--libs $(TEST_PKGS))
 DPDK_CFLAGS = $(call once,DPDK_CFLAGS,--cflags libdpdk)
 DPDK_FOUND = $(call once,DPDK_FOUND,--silence-errors --libs libdpdk)
-JITNEYD_LIBS = $(JITNEYD_FOUND) -lm -lpthread
+JITNEYD_LIBS = $(JITNEYD_FOUND) $(XEN_FOUND) -lm -lpthread
 JITNEY_LIBS = $(JITNEY_FOUND) -lwiretap -lwsutil -lm
-AGENT_LIBS = $(AGENT_FOUND)
+AGENT_LIBS = $(AGENT_FOUND) $(XEN_FOUND)
 GUEST_LIBS = -ljansson -lpcap -lm
-TEST_LIBS = $(TEST_FOUND) -lm -lpthread
+TEST_LIBS = $(TEST_FOUND) $(XEN_FOUND) -lm -lpthread
 
 # --- what there is ---------------------------------------------------------
 
 COMMON_C := $(wildcard user/common/*.c)
-JITNEYD_C := $(wildcard user/controller/*.c user/backend/*.c)
+# Without the libraries of Xen its guests have no helpers.
+XEN_PKGS := xengnttab xenevtchn xenstore
+XEN_FOUND = $(call once,XEN_FOUND,--silence-errors --libs $(XEN_PKGS))
+sources = $(filter-out $(if $(XEN_FOUND),%/no_xen.c,%/xen.c %/xen_memory.c %/xen_store.c),$(wildcard $1))
+JITNEYD_C := $(call sources,user/controller/*.c user/backend/*.c)
 JITNEY_C := $(wildcard user/cli/*.c)
-AGENT_C := $(wildcard user/agent/*.c)
+AGENT_C := $(call sources,user/agent/*.c)
 LIBJITNEY_C := $(wildcard user/guest/*.c)
 GUEST_C := $(wildcard user/guest/cli/*.c)
 # What is loaded on the host is one object; the guest's program is another.
@@ -83,7 +87,7 @@ tests = $(patsubst $1/%.c,build/tests/%,$(wildcard $1/$2.c))
 TOOLS := $(call tests,tests/tools,*)
 VM_TOOLS := $(call tests,tests/vm,*)
 THREADS := $(call tests,tests/unit,test_threads*)
-UNIT := $(filter-out $(THREADS),$(call tests,tests/unit,test_*))
+UNIT := $(filter-out $(THREADS) $(if $(XEN_FOUND),,build/tests/test_xen),$(call tests,tests/unit,test_*))
 BPF_TESTS := $(call tests,tests/bpf,test_*)
 FUZZERS := $(call tests,tests/fuzz,fuzz_*)
 DPDK_BENCH := build/tests/bench_dpdk
@@ -253,11 +257,20 @@ build/tests/jt-traffic build/tests/jt-lives: build/lib/libjitney.a
 
 # The controller from the inside.
 build/tests/test_slices build/tests/test_enemy build/tests/test_calls build/tests/test_calls_order \
-build/tests/test_shares build/tests/test_shares_fill: \
+build/tests/test_shares build/tests/test_shares_fill build/tests/test_machine build/tests/test_xen: \
 	$(filter-out %/main.o,$(JITNEYD_C:%.c=build/asan/obj/%.o)) \
 	build/asan/obj/common.a
 
 build/tests/test_shares: TEST_LIBS += -Wl,--wrap=clock_gettime
+
+# Xen, as a test has it.
+XEN_CALLS := xengnttab_open xengnttab_close xengnttab_map_domain_grant_refs \
+	xengnttab_map_grant_ref xengnttab_unmap xengnttab_grant_copy xenevtchn_open xenevtchn_close \
+	xenevtchn_fd xenevtchn_notify xenevtchn_bind_interdomain xenevtchn_unbind xenevtchn_pending \
+	xenevtchn_unmask xs_open xs_close xs_read xs_write xs_mkdir xs_rm xs_set_permissions \
+	xs_transaction_start xs_transaction_end xs_watch xs_unwatch xs_fileno xs_check_watch \
+	xs_is_domain_introduced access
+build/tests/test_xen: TEST_LIBS += $(XEN_CALLS:%=-Wl,--wrap=%)
 
 build/tests/test_domain build/tests/test_hostile: \
 	$(addprefix build/asan/obj/user/controller/,shares.o admit.o share_values.o)

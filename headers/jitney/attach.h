@@ -83,6 +83,8 @@ struct jt_attach_hello {
 	struct jt_geometry geometry;
 	__u32 guest_id;
 	__u32 queue; /* of JT_FD_SOCKET, or JT_QUEUE_UNBOUND */
+	__u32 machine; /* 1: a virtual machine, where the kernel's way is the longer one */
+	__u32 unused;
 };
 
 struct jt_attach_route {

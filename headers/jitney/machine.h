@@ -60,8 +60,13 @@ struct jt_machine {
 	__u32 extent_size; /* controller: of its geometry, bytes */
 	__u16 ethertype;   /* controller, be: of frames */
 	__u16 unused;
+	__u32 fenced; /* agent: the last fence that it has seen: user/backend/fence.c */
+	__u32 unused_fence;
 	struct jt_machine_slot slots[JT_MACHINE_SLOTS];
 };
+
+/* Xen: this byte of the page is not 0 until the agent has ended, however it did. */
+#define JT_MACHINE_ALIVE (JT_MACHINE_PAGE - 1)
 
 /* Bits of `wakes', for slot i. */
 #define JT_WAKES_RECEIVE(i) (1ULL << (i))	 /* as JT_FD_RECEIVE */
@@ -75,7 +80,7 @@ struct jt_machine {
 #define JT_MACHINE_CLAIMS (65536U / 8)
 #define JT_MACHINE_BEHIND (JT_MACHINE_NOTICE + JT_MACHINE_CLAIMS)
 
-JT_ASSERT(sizeof(struct jt_machine) <= JT_MACHINE_PAGE, "one page");
+JT_ASSERT(sizeof(struct jt_machine) <= JT_MACHINE_ALIVE, "one page");
 JT_ASSERT(JT_MACHINE_SLOTS <= 16, "bits of wakes");
 
 #endif

@@ -32,7 +32,8 @@
 #define JT_FRAME_GUEST 3
 /*
  * Never between machines, too: a ring between a virtual machine's agent and the
- * controller. It has no records; a guest sends it to itself.
+ * controller. It has no records; a guest sends it to itself. `sequence': 0, or the
+ * number of a fence.
  */
 #define JT_FRAME_BELL 4
 

@@ -105,6 +105,33 @@ many() {
 	stop a && stop b
 }
 
+# few CALL RX: so few at a time that a slow machine keeps up; what it is slow at costs no message
+few() {
+	rx=$2 hear got b1 -l 7000 --flows 2 --trace 5
+	# shellcheck disable=SC2046 # a flag a word
+	speak sent a1 "$1" $(dests b1 7000) -f 2 --sizes 0-200 -w 16 --warm 20 -n 2000
+	ended 60 sent got || return
+	intact got
+}
+
+# In the machines of tests/vm, too.
+@test "calls: each of them to each way to receive, a few messages at a time" {
+	local call rx
+	lab 1 1
+	start_pair "$trusted"
+	acquaint a1 b1
+	for call in slice xdp map; do
+		for rx in slice xdp; do
+			undisturbed 4 few "$call" "$rx"
+			equal "messages by $call to $rx" "$(report got .received)" 2000
+			equal "ways" "$(report sent .helper.call) $(report got .helper.rx)" "$call $rx"
+			by_call sent 50
+			from_ring got 50
+		done
+	done
+	stop a && stop b
+}
+
 # A program with a loop of its own does not look again and again whether there is room:
 # there is none while the controller does not run. xdp needs none of the controller;
 # tests/unit has what its socket says.

@@ -80,6 +80,7 @@ finish() {
 	local status=0
 	on "$2" "finish $1" || status=$?
 	on "$2" "cat /tmp/$1" >"$work/$1"
+	((status == 0)) || on "$2" "tail -n 3 /tmp/$1.err" >&2
 	return "$status"
 }
 

@@ -25,7 +25,7 @@
 #define WHILE_NONE_MS 500	   /* between two looks for a controller, while there is none */
 
 /* What an event belongs to: a seat's connection or doorbell, or one of these. */
-enum { LISTENER = JT_MACHINE_SLOTS, HOST, SIGNALS, DOORBELLS };
+enum { LISTENER = JT_MACHINE_SLOTS, HOST, BELL, SIGNALS, DOORBELLS };
 
 static int watch(struct jt_agent *a, int fd, uint32_t events, uint64_t what)
 {
@@ -75,6 +75,7 @@ static void session_look(struct jt_agent *a)
 		jt_log("the host's controller is gone");
 		return;
 	}
+	jt_bell_listen(a);
 	memset(page->slots, 0, sizeof(page->slots));
 	JT_WRITE(page->heard, page->rung);
 	JT_WRITE(page->boot, jt_env_now());
@@ -170,6 +171,9 @@ static void event(struct jt_agent *a, uint64_t what)
 		if (!a->host->rung(a))
 			a->stop = true;
 		break;
+	case BELL:
+		jt_bell_take(a);
+		break;
 	case SIGNALS:
 		a->stop = true;
 		break;
@@ -264,7 +268,14 @@ static int start(struct jt_agent *a)
 		       wrong ? wrong : "it has given none to this machine");
 		return err;
 	}
-	err = watch(a, a->watch, EPOLLIN, HOST);
+	err = jt_bell_open(a);
+	if (err) {
+		jt_log("failed to open a packet socket: %s", strerror(-err));
+		return err;
+	}
+	err = watch(a, a->bell, EPOLLIN, BELL);
+	if (!err && a->watch >= 0)
+		err = watch(a, a->watch, EPOLLIN, HOST);
 	if (!err)
 		err = signals_open(a);
 	if (!err)
@@ -281,7 +292,7 @@ int jt_agent_run(struct jt_agent *a)
 
 	a->epoll = epoll_create1(EPOLL_CLOEXEC);
 	a->space = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
-	a->listener = a->watch = a->signals = -1;
+	a->listener = a->bell = a->watch = a->signals = -1;
 	for (i = 0; i < JT_MACHINE_SLOTS; i++)
 		a->seats[i].connection = -1;
 	err = a->epoll < 0 || a->space < 0 ? -errno : start(a);

@@ -22,7 +22,7 @@ struct jt_agent;
 struct jt_host {
 	const char *name;
 	/*
-	 * Find and open it: sets a->page, a->watch. @wrong: out, static.
+	 * Find and open it: sets a->page, and a->watch if it rings otherwise than by frames. @wrong: out, static.
 	 * Return: 0; -ENODEV: it is not that; or another negative errno.
 	 */
 	int (*open)(struct jt_agent *a, const char **wrong);
@@ -35,7 +35,7 @@ struct jt_host {
 	void (*unshare)(struct jt_agent *a, unsigned int seat);
 	/* Have the controller look. */
 	void (*ring)(struct jt_agent *a);
-	/* a->watch is readable: take it. Return: false: the host is gone for good. */
+	/* a->watch is readable: take it. Return: false: the host is gone for good. NULL: no watch */
 	bool (*rung)(struct jt_agent *a);
 };
 
@@ -75,7 +75,8 @@ struct jt_agent {
 	uint64_t silent;  /* one that did not hear; 0: none */
 	uint64_t rang_ns;
 	int epoll, listener, space, signals;
-	int watch; /* readable: the host has rung */
+	int bell;  /* frames of the host's: it has rung, or sent a fence */
+	int watch; /* readable: the host has rung, by other means; -1: it has none */
 	void *own; /* the host's */
 	bool stop;
 	struct jt_seat seats[JT_MACHINE_SLOTS];
@@ -90,6 +91,13 @@ void jt_agent_ring(struct jt_agent *a);
 /* Events of a seat's connection, or of its doorbell, from now on. Return: 0 or negative errno. */
 int jt_agent_watch(struct jt_agent *a, unsigned int seat);
 int jt_agent_watch_doorbell(struct jt_agent *a, unsigned int seat);
+
+/* bell.c: frames. Return: 0 or negative errno. */
+int jt_bell_open(struct jt_agent *a);
+/* The controller is another one, of another EtherType perhaps; before the first there is none. */
+int jt_bell_listen(struct jt_agent *a);
+void jt_bell_ring(struct jt_agent *a);
+void jt_bell_take(struct jt_agent *a);
 
 /* seat.c: one connection. */
 void jt_seat_open(struct jt_agent *a, int connection);

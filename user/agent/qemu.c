@@ -7,20 +7,15 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glob.h>
-#include <linux/filter.h>
-#include <linux/if_packet.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <jitney/env_user.h>
-#include <jitney/parse.h>
 #include "agent.h"
 
-#define FRAME_MIN 60
 #define IVSHMEM_VENDOR 0x1af4
 #define IVSHMEM_DEVICE 0x1110
 
@@ -117,58 +112,6 @@ static int find(struct jt_agent *a, struct qemu *q, const char **wrong)
 	return err;
 }
 
-/* --- rings ----------------------------------------------------------------------------------- */
-
-#define BELL (JT_WIRE_VERSION << 4 | JT_FRAME_BELL)
-
-static int bell_open(struct jt_agent *a)
-{
-	/* Of Jitney's frames, those that ring. */
-	struct sock_filter only[] = {
-		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, sizeof(struct jt_eth)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, BELL, 0, 1),
-		BPF_STMT(BPF_RET | BPF_K, FRAME_MIN),
-		BPF_STMT(BPF_RET | BPF_K, 0),
-	};
-	struct sock_fprog program = { JT_ARRAY_SIZE(only), only };
-	struct sockaddr_ll at = { .sll_family = AF_PACKET,
-				  .sll_protocol = a->page->ethertype,
-				  .sll_ifindex = (int)a->ifindex };
-	int yes = 1;
-
-	a->watch = socket(AF_PACKET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (a->watch < 0)
-		return -errno;
-	if (setsockopt(a->watch, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) ||
-	    setsockopt(a->watch, SOL_PACKET, PACKET_IGNORE_OUTGOING, &yes, sizeof(yes)) ||
-	    bind(a->watch, (struct sockaddr *)&at, sizeof(at)))
-		return -errno;
-	return 0;
-}
-
-static void qemu_ring(struct jt_agent *a)
-{
-	uint8_t frame[FRAME_MIN] = { 0 };
-	struct jt_eth eth = { .type = a->page->ethertype };
-	struct jt_frame_header h = { .version_type = BELL };
-
-	memcpy(eth.dest, a->mac, 6);
-	memcpy(eth.source, a->mac, 6);
-	memcpy(frame, &eth, sizeof(eth));
-	memcpy(frame + sizeof(eth), &h, sizeof(h));
-	/* One that is lost is not heard, and then rung again. */
-	send(a->watch, frame, sizeof(frame), MSG_DONTWAIT);
-}
-
-static bool qemu_rung(struct jt_agent *a)
-{
-	uint8_t frame[FRAME_MIN];
-
-	while (recv(a->watch, frame, sizeof(frame), 0) > 0)
-		;
-	return errno == EAGAIN || errno == EINTR || errno == ENETDOWN;
-}
-
 /* --- memory ---------------------------------------------------------------------------------- */
 
 static void qemu_close(struct jt_agent *a)
@@ -179,8 +122,6 @@ static void qemu_close(struct jt_agent *a)
 		munmap(q->page, JT_MACHINE_PAGE);
 	if (q->memory >= 0)
 		close(q->memory);
-	if (a->watch >= 0)
-		close(a->watch);
 	free(q);
 	a->own = NULL;
 }
@@ -199,13 +140,10 @@ static int qemu_open(struct jt_agent *a, const char **wrong)
 		*wrong = "no controller of the host has begun with it";
 		err = -ECONNREFUSED;
 	}
-	if (!err) {
-		JT_WRITE(a->page->size, q->size);
-		*wrong = "no packet socket: run it as root";
-		err = bell_open(a);
-	}
 	if (err)
 		qemu_close(a);
+	else
+		JT_WRITE(a->page->size, q->size);
 	return err;
 }
 
@@ -231,6 +169,5 @@ const struct jt_host jt_host_qemu = {
 	.share = qemu_share,
 	.memory = qemu_memory,
 	.unshare = qemu_unshare,
-	.ring = qemu_ring,
-	.rung = qemu_rung,
+	.ring = jt_bell_ring,
 };

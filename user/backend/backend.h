@@ -71,6 +71,8 @@ struct jt_hypervisor {
 	void (*unmap)(struct jt_link *link, unsigned int slot, struct jt_slice_state *s);
 	/* Have the agent look at the page. */
 	void (*ring)(struct jt_controller *c, struct jt_link *link);
+	/* The guest's interface is another one: perhaps another machine's. NULL: no matter. */
+	void (*moved)(struct jt_controller *c, struct jt_link *link);
 	/* Was the memory taken away? Then its helpers go, too. NULL: it can't. */
 	bool (*lost)(const struct jt_link *link);
 };
@@ -92,7 +94,10 @@ struct jt_link {
 	bool cut;	      /* a helper is to be closed */
 	unsigned int again;   /* rings for what it has not taken */
 	uint64_t rang_ns;     /* when it was last rung */
+	uint32_t fence;	      /* number of the last one; never 0 */
 	uint64_t rings, rung; /* to the agent, and by it */
+	/* Xen: pages mapped now; mappings made, copies by the hypervisor and their pieces. */
+	uint64_t granted, maps, copies, segments;
 	void *own;	      /* the hypervisor's */
 	struct jt_link *next; /* in c->links */
 };
@@ -100,6 +105,8 @@ struct jt_link {
 /* Return: 0, also if the guest is no virtual machine; or negative errno. */
 int jt_link_open(struct jt_controller *c, uint32_t guest, const char **wrong);
 void jt_link_close(struct jt_controller *c, uint32_t guest);
+/* The controller ends. */
+void jt_links_close(struct jt_controller *c);
 /* link->page has come: begin with it. */
 void jt_link_begin(struct jt_link *link);
 /* The guest, its agent or its memory is gone: so are its helpers. link->page is NULL then. */
@@ -108,9 +115,23 @@ void jt_link_end(struct jt_link *link);
 void jt_link_rung(struct jt_link *link);
 /* The guest's interface went down, or is another one: its helpers are gone. */
 void jt_link_down(struct jt_controller *c, uint32_t guest);
+/* It is back, as another one. */
+void jt_link_moved(struct jt_controller *c, uint32_t guest);
 void jt_link_forget(struct jt_link *link, const struct jt_helper *h);
 
-/* The same, by a frame on the guest's interface. */
+/* Send a frame that rings, through the guest's interface. @fence: its number, or 0 */
+void jt_link_frame(struct jt_link *link, uint32_t fence);
+/* Send a fence. Return: its number. */
+uint32_t jt_link_fence(struct jt_link *link);
+
+/* fence.c: a message is put into the ring of a virtual machine's helper. */
+void jt_fence_look(struct jt_helper *h, const struct jt_slice_arrival *a, uint64_t now);
+/* How much of the ring it may be shown now; sends a fence if one is due. */
+uint64_t jt_fence_head(struct jt_helper *h, uint64_t now);
+/* Fences that have come through, or will not. Return: does any wait? */
+bool jt_fence_tick(struct jt_link *link, uint64_t now);
+
+/* The agent has rung, by a frame on the guest's interface. */
 void jt_link_bell(struct jt_controller *c, uint32_t guest);
 
 /* At the end of a turn: those that were cut off are closed. */

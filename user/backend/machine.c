@@ -9,10 +9,12 @@
 
 #include "backend/backend.h"
 #include "common/log.h"
+#include <jitney/parse.h>
 #include "controller/helpers.h"
 #include "controller/scheduler.h"
 
 #define CLOCK_NS 5000000000ULL /* then a new look at the guest's clock is better than an old one */
+#define FRAME_MIN 60	       /* of Ethernet, without its FCS */
 #define RINGS_MAX 8	       /* to an agent that does not take what it was rung for */
 
 static void ring(struct jt_link *link, uint64_t now)
@@ -20,6 +22,32 @@ static void ring(struct jt_link *link, uint64_t now)
 	link->rang_ns = now;
 	link->rings++;
 	link->hypervisor->ring(link->c, link);
+}
+
+void jt_link_frame(struct jt_link *link, uint32_t fence)
+{
+	const struct jt_guest *slot = &link->c->datapath.guests[link->guest];
+	struct jt_eth eth = { .type = htons(link->c->options->ethertype) };
+	struct jt_frame_header h = { .version_type = JT_WIRE_VERSION << 4 | JT_FRAME_BELL,
+				     .sequence = htonl(fence) };
+	uint8_t frame[FRAME_MIN] = { 0 };
+
+	if (!slot->ifindex || !slot->mac)
+		return; /* no word has come from there yet */
+	memcpy(eth.dest, &slot->mac, 6);
+	memcpy(eth.source, &slot->mac, 6);
+	memcpy(frame, &eth, sizeof(eth));
+	memcpy(frame + sizeof(eth), &h, sizeof(h));
+	jt_deliver_frame(&link->c->deliver, slot->ifindex, frame, sizeof(frame));
+}
+
+uint32_t jt_link_fence(struct jt_link *link)
+{
+	if (!++link->fence)
+		link->fence++;
+	link->rings++;
+	jt_link_frame(link, link->fence);
+	return link->fence;
 }
 
 /* Bits that the agent is to take. One ring is enough for all that come before it looks. */
@@ -44,6 +72,7 @@ static int machine_open(struct jt_controller *c, struct jt_helper *h)
 		return err;
 	jt_slice_begin(&h->slice, umem);
 	memset(h->behind, 0, JT_MACHINE_BEHIND);
+	memset(&h->fence, 0, sizeof(h->fence));
 	h->notice = (struct jt_notice_copy){ .notice = (struct jt_notice *)h->behind,
 					     .ahead_ns = link->ahead_ns };
 	jt_notice_copy(&c->board, &h->notice);
@@ -53,6 +82,7 @@ static int machine_open(struct jt_controller *c, struct jt_helper *h)
 static void machine_welcome(struct jt_controller *c, struct jt_helper *h,
 			    struct jt_attach_message *m, struct jt_parcel *parcel)
 {
+	m->u.hello.machine = 1;
 	m->u.hello.slice_offset = h->offset;
 	m->u.hello.notice_offset = h->offset + h->slice.size;
 }
@@ -211,11 +241,14 @@ void jt_link_rung(struct jt_link *link)
 	JT_WRITE(link->page->heard, JT_READ(link->page->rung));
 	boot_look(link);
 	clock_look(link);
-	for (i = 0; link->page && i < JT_MACHINE_SLOTS; i++) {
+	/* What an agent that has ended once asked is nobody's question. */
+	for (i = 0; link->page && link->boot && i < JT_MACHINE_SLOTS; i++) {
 		asked = JT_READ(link->page->slots[i].asked);
 		if (asked != link->answered[i])
 			question(link, i, asked);
 	}
+	if (link->page)
+		jt_fence_tick(link, jt_env_now());
 	if (link->due && link->page)
 		ring(link, jt_env_now());
 	link->due = false;
@@ -306,6 +339,12 @@ void jt_link_close(struct jt_controller *c, uint32_t guest)
 	free(link);
 }
 
+void jt_links_close(struct jt_controller *c)
+{
+	while (c->links)
+		jt_link_close(c, c->links->guest);
+}
+
 void jt_link_down(struct jt_controller *c, uint32_t guest)
 {
 	struct jt_link *link = c->guests[guest].machine;
@@ -314,6 +353,14 @@ void jt_link_down(struct jt_controller *c, uint32_t guest)
 		return;
 	helpers_end(link);
 	wake(link, JT_WAKES_ALL_GONE);
+}
+
+void jt_link_moved(struct jt_controller *c, uint32_t guest)
+{
+	struct jt_link *link = c->guests[guest].machine;
+
+	if (link && link->hypervisor->moved)
+		link->hypervisor->moved(c, link);
 }
 
 void jt_link_forget(struct jt_link *link, const struct jt_helper *h)
@@ -353,6 +400,7 @@ bool jt_links_tick(struct jt_controller *c, uint64_t now)
 	bool any = false;
 
 	for (link = c->links; link; link = link->next) {
+		any |= jt_fence_tick(link, now);
 		if (!link->page || !link->boot || !JT_READ(link->page->wakes)) {
 			link->again = 0;
 			continue;

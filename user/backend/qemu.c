@@ -21,11 +21,9 @@
 #include "backend/backend.h"
 #include "common/log.h"
 #include "controller/helpers.h"
-#include <jitney/parse.h>
 
 #define FILE_DEFAULT (64U << 20)
 #define FILE_MIN (1U << 20)
-#define FRAME_MIN 60 /* of Ethernet, without its FCS */
 
 struct span {
 	uint64_t start, end; /* in the file; the same: none */
@@ -209,18 +207,7 @@ static void qemu_unmap(struct jt_link *link, unsigned int slot, struct jt_slice_
 
 static void qemu_ring(struct jt_controller *c, struct jt_link *link)
 {
-	const struct jt_guest *slot = &c->datapath.guests[link->guest];
-	uint8_t frame[FRAME_MIN] = { 0 };
-	struct jt_eth eth = { .type = htons(c->options->ethertype) };
-	struct jt_frame_header h = { .version_type = JT_WIRE_VERSION << 4 | JT_FRAME_BELL };
-
-	if (!slot->ifindex || !slot->mac)
-		return; /* no word has come from there yet */
-	memcpy(eth.dest, &slot->mac, 6);
-	memcpy(eth.source, &slot->mac, 6);
-	memcpy(frame, &eth, sizeof(eth));
-	memcpy(frame + sizeof(eth), &h, sizeof(h));
-	jt_deliver_frame(&c->deliver, slot->ifindex, frame, sizeof(frame));
+	jt_link_frame(link, 0);
 }
 
 static bool qemu_lost(const struct jt_link *link)

@@ -49,6 +49,15 @@ static uint8_t *receive_room(struct jt_slice_state *s, uint64_t span)
 	return ring + at;
 }
 
+void jt_slice_dirty(struct jt_controller *c, struct jt_helper *h)
+{
+	if (h->dirty)
+		return;
+	h->dirty = true;
+	h->next_dirty = c->helpers.dirty;
+	c->helpers.dirty = h;
+}
+
 void jt_slice_put(struct jt_controller *c, struct jt_helper *h, const struct jt_slice_arrival *like,
 		  const uint8_t *payload, uint32_t length)
 {
@@ -68,11 +77,9 @@ void jt_slice_put(struct jt_controller *c, struct jt_helper *h, const struct jt_
 	s->received++;
 	slot->delivered++;
 	slot->delivered_bytes += length;
-	if (!h->dirty) {
-		h->dirty = true;
-		h->next_dirty = c->helpers.dirty;
-		c->helpers.dirty = h;
-	}
+	if (h->machine)
+		jt_fence_look(h, like, jt_env_now());
+	jt_slice_dirty(c, h);
 }
 
 void jt_slices_flush(struct jt_controller *c)
@@ -89,7 +96,8 @@ void jt_slices_flush(struct jt_controller *c)
 		}
 		JT_WRITE(header->received, h->slice.received);
 		JT_WRITE(header->receive_lost, h->slice.lost);
-		JT_WRITE(header->receive_head, h->slice.receive_head);
+		JT_WRITE(header->receive_head, h->machine ? jt_fence_head(h, jt_env_now()) :
+							    h->slice.receive_head);
 		h->dirty = false;
 		/* Adding nothing: a look that no CPU moves before the store. */
 		if (jt_fetch_add(&header->receive_waiting, 0) &&

@@ -351,6 +351,7 @@ static void controller_stop(struct jt_controller *c)
 	jt_capture_stop(c);
 	jt_control_stop(c);
 	jt_helpers_close(c);
+	jt_links_close(c);
 	jt_notice_close(&c->board);
 	jt_watch_close(c, &c->timer_watch);
 	jt_watch_close(c, &c->announce_watch);

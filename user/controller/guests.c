@@ -292,6 +292,7 @@ void jt_guests_device(struct jt_controller *c, const struct jt_netdev *dev, bool
 		if (guest_attach(c, (uint32_t)id, dev))
 			return;
 		jt_log("interface %s of guest %s is back", dev->name, c->guests[id].spec.name);
+		jt_link_moved(c, (uint32_t)id);
 	}
 	if (c->guests[id].up && !dev->up) /* nobody holds the other end of a tap any more */
 		jt_link_down(c, (uint32_t)id);

@@ -18,6 +18,24 @@
 #define JT_PORTS_OF_HELPER 1024 /* the programs' table of them is shared by all */
 #define JT_HELPERS_STRANGE 32	/* of one user, not attached yet */
 
+#define JT_FENCE_FLOWS 64U
+
+struct jt_fence_flow {
+	uint32_t flow; /* hash */
+	uint64_t last_ns;
+};
+
+/* What is not shown to a helper in a virtual machine yet: backend/fence.c. */
+struct jt_fence {
+	bool due;      /* what was put into its ring needs one */
+	bool waits;    /* one is on its way, with this */
+	uint32_t number;
+	uint64_t since_ns;
+	uint64_t head;	/* of the receive ring when it was sent */
+	uint64_t shown; /* head as the helper knows it */
+	struct jt_fence_flow flows[JT_FENCE_FLOWS];
+};
+
 struct jt_helper {
 	struct jt_watch watch;		/* its connection; -1: it lives in a virtual machine, */
 	struct jt_link *machine;	/* this one, and has this */
@@ -25,6 +43,7 @@ struct jt_helper {
 	uint8_t *behind;		/* what lies behind its slice there */
 	uint64_t offset;		/* of the slice, as the guest finds it */
 	struct jt_notice_copy notice;	/* the first of that */
+	struct jt_fence fence;
 	const struct jt_backend *backend;
 	struct jt_watch doorbell;	/* an eventfd; -1: not attached yet */
 	struct jt_helper *next, **link; /* in c->helpers */

@@ -95,11 +95,6 @@ static const char *set_remote(struct jt_options *o, const char *value)
 	return NULL;
 }
 
-static const char *set_trust(struct jt_options *o, const char *value)
-{
-	return jt_trust_parse(o, value);
-}
-
 static const char *set_page_per_guest(struct jt_options *o, const char *value)
 {
 	return jt_value_switch(value, &o->page_per_guest);
@@ -221,6 +216,13 @@ static const char *set_zerocopy(struct jt_options *o, const char *value)
 	return jt_value_choice(value, names, &o->zerocopy);
 }
 
+static const char *set_xen_copy(struct jt_options *o, const char *value)
+{
+	static const char *const names[] = { "map", "grant-copy", NULL };
+
+	return jt_value_choice(value, names, &o->xen_copy);
+}
+
 static const char *set_uplink_rate(struct jt_options *o, const char *value)
 {
 	__u64 rate = 0;
@@ -289,7 +291,7 @@ static const struct jt_flag {
 	     "another machine that runs Jitney: its MAC, or its IP with --udp; repeat"),
 	FLAG("remote", "ADDRESS=PEER", 0, set_remote,
 	     "a guest's MAC or IP address and the peer it is behind; repeat"),
-	FLAG("trust", "DOMAIN=GUEST[,GUEST]...", 0, set_trust,
+	FLAG("trust", "DOMAIN=GUEST[,GUEST]...", 0, jt_trust_parse,
 	     "guests that trust each other: their helpers may map one page (method call map); repeat"),
 	FLAG("discover", NULL, 0, set_discover,
 	     "announce guests and learn which are behind which peer"),
@@ -315,6 +317,8 @@ static const struct jt_flag {
 	FLAG("attach", "auto|native|generic|tcx", 0, set_attach,
 	     "how programs are attached (auto)"),
 	FLAG("zerocopy", "auto|on|off", 0, set_zerocopy, "zero-copy on the uplink (auto)"),
+	FLAG("xen-copy", "map|grant-copy", 0, set_xen_copy,
+	     "how slices of Xen's guests are read and written (map)"),
 	FLAG("queues", "N", 0, set_queues, "queues of the uplink with an AF_XDP socket each (1)"),
 	FLAG("busy-poll", "US", OPTION_ARG_OPTIONAL, set_busy_poll,
 	     "poll the uplink's driver for so long before sleeping (off; 20)"),

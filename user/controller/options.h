@@ -11,6 +11,7 @@
 
 enum jt_attach { JT_ATTACH_AUTO, JT_ATTACH_NATIVE, JT_ATTACH_GENERIC, JT_ATTACH_TCX };
 enum jt_zerocopy { JT_ZEROCOPY_AUTO, JT_ZEROCOPY_ON, JT_ZEROCOPY_OFF };
+enum jt_xen_copy { JT_XEN_MAP, JT_XEN_GRANT_COPY };
 
 #define JT_GUEST_ADDRESSES_MAX 16
 #define JT_DOMAINS_MAX 8
@@ -69,6 +70,7 @@ struct jt_options {
 	uint16_t udp_port;  /* host order; 0: Ethernet frames */
 	enum jt_attach attach;
 	enum jt_zerocopy zerocopy;
+	enum jt_xen_copy xen_copy;
 	unsigned int queues;  /* of the uplink, with a socket each */
 	uint64_t uplink_rate; /* bits a second, for guests to share; 0: not given */
 	unsigned int busy_poll_us;

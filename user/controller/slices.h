@@ -95,5 +95,7 @@ struct jt_slice_arrival jt_slice_arrival(const uint8_t *bytes, uint32_t size);
 void jt_slice_put(struct jt_controller *c, struct jt_helper *h, const struct jt_slice_arrival *like,
 		  const uint8_t *payload, uint32_t length);
 void jt_slices_flush(struct jt_controller *c);
+/* It has to be told of more, with the next of those. */
+void jt_slice_dirty(struct jt_controller *c, struct jt_helper *h);
 
 #endif

@@ -138,6 +138,8 @@ struct jitney {
 	uint8_t mac[6];
 	uint16_t ethertype; /* be: of Jitney's frames */
 	bool distrusted;    /* JITNEY_AUTO: this guest is in no trust domain */
+	bool machine;	    /* it is a virtual machine: see small_goes() */
+	bool lone;	    /* the message at hand is to leave at once */
 	uint64_t retry_ns;
 	uint64_t retry_gap_ns;
 

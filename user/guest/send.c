@@ -55,6 +55,11 @@ static bool large_goes(struct jitney_flow *f, const struct jt_notice *n, size_t 
 	return was_aboard(f, n, now) && fits(f, n, length);
 }
 
+/*
+ * Who travels alone takes the kernel's way, which is the faster one; but in a virtual
+ * machine it is the longer one, and where it ends another one's may begin later and be
+ * there before. There the page leaves with one message.
+ */
 static bool small_goes(struct jitney_flow *f, const struct jt_notice *n, size_t length,
 		       uint64_t now)
 {
@@ -62,7 +67,10 @@ static bool small_goes(struct jitney_flow *f, const struct jt_notice *n, size_t 
 
 	if (!fits(f, n, length) || (!aboard && now < f->legacy_until_ns))
 		return false;
-	return has_company(&f->j->peers[f->id], n) || aboard;
+	if (has_company(&f->j->peers[f->id], n) || aboard)
+		return true;
+	f->j->lone = f->j->machine;
+	return f->j->lone;
 }
 
 /* True if the message is for the page; it counts as aboard then. */
@@ -140,8 +148,11 @@ static int put_run(struct jitney_flow *f, const struct iovec *messages, unsigned
 
 	for (i = 0; i < count && !err; i += !err)
 		err = put(f, &messages[i]);
-	if (err || !(flags & JITNEY_MORE))
+	if (j->lone)
+		jt_call_flush(j);
+	else if (err || !(flags & JITNEY_MORE))
 		j->call->publish(j);
+	j->lone = false;
 	j->statistics.sent += i;
 	return i ? (int)i : err;
 }

@@ -123,6 +123,7 @@ static int begin(struct jitney *j, const struct jt_attach_hello *hello)
 	if (j->fds[JT_FD_SLICE] < 0 || j->fds[JT_FD_NOTICE] < 0 || j->fds[JT_FD_RECEIVE] < 0)
 		return err;
 	j->ifindex = hello->ifindex;
+	j->machine = hello->machine;
 	j->ethertype = hello->ethertype;
 	memcpy(j->mac, hello->mac, sizeof(j->mac));
 	err = jt_view_map(&j->view, j->fds[JT_FD_SLICE], hello->slice_offset, hello->slice_size);

@@ -4,7 +4,7 @@
 # Helpers in virtual machines: programs that attach to jitney-agent, whose memory QEMU shares
 # with the host. a1 and b1 have it as an NVDIMM, a2 as an ivshmem device.
 
-tests+=(agents helpers_slice helpers_xdp helpers_many helpers_waits helpers_restarted helpers_killed)
+tests+=(agents helpers_slice helpers_xdp helpers_together helpers_wait helpers_counts helpers_restart helpers_killed helpers_robbed)
 
 agent_begin() {
 	local guest=$1
@@ -31,22 +31,101 @@ helper_exchange() {
 	local how
 	how=$(by "$1" "$2")
 	shift 2
+	wake "$1" "$2"
 	# shellcheck disable=SC2086 # a flag a word
-	exchange_into "$how" "$@" $how
+	exchange_into "$how" "$@" --warm=20 $how
 }
 
 test_helpers_slice() {
 	helper_exchange slice slice a1 b1 20000 --sizes=0-512
 	helper_exchange slice slice b1 a2 20000 --size=64
-	helper_exchange slice slice a2 b1 20000 --sizes=0-200
+	helper_exchange slice slice a2 b1 20000 --sizes=0-200 --sendmmsg=16
 	carried a 38000
-	exchange_into "$(by slice slice)" a1 b1 5000
-	exchange a1 b1 5000 --call=slice --rx=slice
+	exchange_into "$(by slice slice)" a1 b1 5000 --warm=20
+	exchange a1 b1 5000 --warm=20 --call=slice --rx=slice
 }
 
+# The memory of a1 and b1 takes AF_XDP sockets, that of a2 does not.
 test_helpers_xdp() {
+	local said
 	helper_exchange xdp slice a1 b1 20000 --size=64
 	helper_exchange xdp xdp b1 a1 20000 --size=64
-	on a2 "! /jt/build/bin/jitney-guest --call xdp attach --seconds 1 2>&1 | grep -q 'give it as an NVDIMM'" && fail "xdp in memory without pages"
-	exchange a2 b1 1000
+	said=$(on a2 "/jt/build/bin/jitney-guest --call xdp attach --seconds 1 2>&1" || true)
+	[[ $said == *NVDIMM* ]] || fail "xdp in memory without pages says: $said"
+	helper_exchange slice slice a2 b1 1000
+}
+
+# Several programs of a machine, each with memory of its own.
+test_helpers_together() {
+	local i how
+	how=$(by slice slice)
+	for i in 1 2 3; do
+		receive "got-$i" b1 --port="700$i" --flows=1 "$how"
+		transmit "sent-$i" a1 --dest="$(lab_ipv4 b1):700$i" --count=10000 --window=64 --warm=20 "$how"
+	done
+	equal "helpers of b1" "$(ask b guests '.guests[0].helpers | length')" 3
+	for i in 1 2 3; do
+		finish "sent-$i" a1
+		finish "got-$i" b1 || true
+		intact "got-$i"
+	done
+	until_true 5 has_helpers b 0 || fail "$(ask b guests '.guests[].helpers')"
+}
+
+has_helpers() { [[ $(ask "$1" guests '[.guests[].helpers | length] | add') == "$2" ]]; }
+
+# One who sleeps is woken: round trips, one at a time.
+test_helpers_wait() {
+	local said
+	on b1 "start echo /jt/build/bin/jitney-guest --call slice --rx slice echo 7100"
+	on a1 "until_true 10 /jt/build/bin/jitney-guest --call slice --rx slice --count 1 --interval 0 ping $(lab_ipv4 b1):7100"
+	said=$(on a1 "/jt/build/bin/jitney-guest --json --call slice --rx slice --count 300 --interval 0 ping $(lab_ipv4 b1):7100 2>/dev/null")
+	on b1 "kill \${pid[echo]}"
+	echo "# round trips: $said"
+	equal "answers" "$(jq -r .received <<<"$said")" 300
+}
+
+# The controller ends, and another one begins: programs go on, and attach again.
+test_helpers_restart() {
+	on b1 "start echo /jt/build/bin/jitney-guest --call slice --rx slice echo 7100"
+	stop b
+	start_one b
+	until_true 10 has_agents || fail "$(ask a guests '.guests[].machine')"
+	until_true 10 has_helpers b 1 || fail "nobody attached again"
+	wake a1 b1
+	helper_exchange slice slice a1 b1 5000
+	on b1 "kill \${pid[echo]}"
+}
+
+# A machine that goes without a word leaves nothing behind, and takes nobody with it.
+test_helpers_killed() {
+	receive lives b1 --port=7001 --flows=1 "$(by slice slice)"
+	transmit lives-sent a2 --dest="$(lab_ipv4 b1):7001" --count=30000 --window=64 --warm=20 "$(by slice slice)"
+	transmit dies-sent a1 --dest="$(lab_ipv4 b1):7002" --count=100000000 --blind "$(by slice slice)"
+	until_true 10 has_passed 4000 || fail "too few messages"
+	kill -KILL "${pid[a1]}"
+	wait "${pid[a1]}" 2>/dev/null || true
+	finish lives-sent a2
+	finish lives b1 || true
+	intact lives
+	until_true 5 has_helpers a 0 || fail "a helper of a dead machine: $(ask a guests '.guests[].helpers')"
+	drain a1
+	begin_machine a1
+	configured a1
+	agent_begin a1
+	wake a1 b1
+	helper_exchange slice slice a1 b1 5000
+}
+
+# Whose memory file is cut short under its machine: the others do not notice.
+test_helpers_robbed() {
+	receive lives b1 --port=7001 --flows=1 "$(by slice slice)"
+	transmit robbed-sent a1 --dest="$(lab_ipv4 b1):7002" --count=100000000 --blind "$(by slice slice)"
+	until_true 10 has_passed 4000 || fail "too few messages"
+	truncate -s 0 /dev/shm/a1
+	transmit lives-sent a2 --dest="$(lab_ipv4 b1):7001" --count=20000 --window=64 --warm=20 "$(by slice slice)"
+	finish lives-sent a2
+	finish lives b1 || true
+	intact lives
+	grep -q "memory of guest a1 was taken away" "$work/a.err" || fail "nothing was said: $(cat "$work/a.err")"
 }
