@@ -98,12 +98,12 @@ exchange() { exchange_into "" "$@"; }
 exchange_into() {
 	local receiver=$1 from=$2 to=$3 count=$4
 	shift 4
-	receive "got-$to" "$to" --flows=2 "$receiver"
-	transmit "sent-$from" "$from" "$(destinations "$to")" --flows=2 --count="$count" --window=256 "$@"
-	finish "sent-$from" "$from"
+	receive "got-$to" "$to" --flows=2 "$receiver" || return
+	transmit "sent-$from" "$from" "$(destinations "$to")" --flows=2 --count="$count" --window=256 "$@" || return
+	finish "sent-$from" "$from" || return
 	finish "got-$to" "$to" || true # intact says it better
-	intact "got-$to"
-	equal "messages" "$(report "got-$to" .received)" "$count"
+	intact "got-$to" || return
+	equal "messages" "$(report "got-$to" .received)" "$count" || return
 	equal "bad checksums at $to" "$(bad_checksums "$to")" 0
 }
 
