@@ -109,8 +109,10 @@ exchange_into() {
 }
 
 carried() {
-	between "messages of $1 through the page" "$(total "$1" sent_messages)" "$2" 10000000
-	between "frames" "$(total "$1" sent_frames)" 1 $((2 * $2 / 3))
+	local messages
+	messages=$(total "$1" sent_messages)
+	between "messages of $1 through the page" "$messages" "$2" 10000000
+	between "their frames" "$(total "$1" sent_frames)" 1 $((2 * messages / 3))
 }
 
 # What is large passes as it is, while small messages go in the page beside it.
