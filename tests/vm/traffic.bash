@@ -52,9 +52,15 @@ configured() {
 		"ip address add $(lab_ipv6 "$1")/64 dev eth0 nodad; ip link set eth0 up"
 }
 
-are_awake() {
-	on "$1" "for i in 1 2 3 4; do echo >/dev/udp/$2/9; done"
-	[[ $(peer_state a) == *up* && $(peer_state b) == *up* ]]
+both_up() { [[ $(peer_state a) == *up* && $(peer_state b) == *up* ]]; }
+
+# A slow machine may need longer to ask than peers remember: messages go on meanwhile.
+wake() {
+	local status=0
+	on "$1" "start waker $traffic send --dest=$(lab_ipv4 "$2"):9 --blind --count=1000000 --rate=2000"
+	until_true 30 both_up || status=$?
+	on "$1" "kill \${pid[waker]}; finish waker" || true
+	((status == 0)) || fail "peers: a says $(peer_state a), b says $(peer_state b)"
 }
 
 receive() {
@@ -94,16 +100,19 @@ exchange_into() {
 	shift 4
 	receive "got-$to" "$to" --flows=2 "$receiver" || return
 	transmit "sent-$from" "$from" "$(destinations "$to")" --flows=2 --count="$count" --window=256 "$@" || return
-	finish "sent-$from" "$from" || return
-	finish "got-$to" "$to" || true # intact says it better
+	# intact says better what is wrong
+	finish "sent-$from" "$from" || true
+	finish "got-$to" "$to" || true
 	intact "got-$to" || return
 	equal "messages" "$(report "got-$to" .received)" "$count" || return
 	equal "bad checksums at $to" "$(bad_checksums "$to")" 0
 }
 
 carried() {
-	between "messages of $1 through the page" "$(total "$1" sent_messages)" "$2" 10000000
-	between "frames" "$(total "$1" sent_frames)" 1 $((2 * $2 / 3))
+	local messages
+	messages=$(total "$1" sent_messages)
+	between "messages of $1 through the page" "$messages" "$2" 10000000
+	between "their frames" "$(total "$1" sent_frames)" 1 $((2 * messages / 3))
 }
 
 # What is large passes as it is, while small messages go in the page beside it.
@@ -112,7 +121,7 @@ bulk() {
 	on "$from" "dd if=/dev/urandom of=/tmp/bulk-sent bs=1M count=${3:-16} status=none"
 	on "$to" "start bulk busybox nc -l -p 9000"
 	receive beside "$to" --flows=1
-	transmit beside-sent "$from" --dest="$(lab_ipv4 "$to"):7000" --count=4000 --window=64
+	transmit beside-sent "$from" --dest="$(lab_ipv4 "$to"):7000" --count=$((250 * ${3:-16})) --window=64
 	on "$from" "cat /tmp/bulk-sent >/dev/tcp/$(lab_ipv4 "$to")/9000"
 	finish beside-sent "$from"
 	finish beside "$to"

@@ -32,6 +32,7 @@ calls() { event "$1" hist | awk '/hitcount:/ && /common_cpu/ { n += $5 } END { p
 sum() { event "$1" hist | awk '/hitcount:/ && /common_cpu/ { n += $NF } END { print n + 0 }'; }
 
 # Events that arrived: /proc/interrupts has a line for each channel, a column for each processor.
+# shellcheck disable=SC2016 # awk's
 arrived='{ for (i = 2; $i ~ /^[0-9]+$/; i++) n += $i } END { print n + 0 }'
 in_dom0() { grep -E " $(vif_of "$1")-q" /proc/interrupts | awk "$arrived"; }
 in_guest() { on "$1" "grep eth0-q /proc/interrupts | awk '$arrived'"; }
@@ -40,16 +41,16 @@ figures() {
 	echo "$(in_dom0 "$1") $(in_guest "$1") $(calls rings) $(sum copies) $(calls copies) $(sum maps)"
 }
 
-# cost WHAT FROM TO GUEST - a line of the table, each figure for 1,000 messages
+# cost WHAT FROM TO GUEST - a line of the table, each figure for its 1,000 messages
 cost() {
-	local what=$1 from=$2 to=$3 guest=$4 count=4000 before after
+	local what=$1 from=$2 to=$3 guest=$4 count=1000 before after
 	before=$(figures "$guest")
 	exchange "$from" "$to" "$count"
 	after=$(figures "$guest")
-	awk -v what="$what" -v k=$((count / 1000)) '{
+	awk -v what="$what" '{
 		n = split($0, v)
 		printf "# %-24s", what
-		for (i = 1; i <= n / 2; i++) printf "%12d", (v[i + n / 2] - v[i]) / k
+		for (i = 1; i <= n / 2; i++) printf "%12d", (v[i + n / 2] - v[i])
 		print ""
 	}' <<<"$before $after"
 }
