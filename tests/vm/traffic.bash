@@ -52,9 +52,15 @@ configured() {
 		"ip address add $(lab_ipv6 "$1")/64 dev eth0 nodad; ip link set eth0 up"
 }
 
-are_awake() {
-	on "$1" "for i in 1 2 3 4; do echo >/dev/udp/$2/9; done"
-	[[ $(peer_state a) == *up* && $(peer_state b) == *up* ]]
+both_up() { [[ $(peer_state a) == *up* && $(peer_state b) == *up* ]]; }
+
+# A slow machine may need longer to ask than peers remember: messages go on meanwhile.
+wake() {
+	local status=0
+	on "$1" "start waker $traffic send --dest=$(lab_ipv4 "$2"):9 --blind --count=1000000 --rate=2000"
+	until_true 30 both_up || status=$?
+	on "$1" "kill \${pid[waker]}; finish waker" || true
+	((status == 0)) || fail "peers: a says $(peer_state a), b says $(peer_state b)"
 }
 
 receive() {
@@ -112,7 +118,7 @@ bulk() {
 	on "$from" "dd if=/dev/urandom of=/tmp/bulk-sent bs=1M count=${3:-16} status=none"
 	on "$to" "start bulk busybox nc -l -p 9000"
 	receive beside "$to" --flows=1
-	transmit beside-sent "$from" --dest="$(lab_ipv4 "$to"):7000" --count=4000 --window=64
+	transmit beside-sent "$from" --dest="$(lab_ipv4 "$to"):7000" --count=$((250 * ${3:-16})) --window=64
 	on "$from" "cat /tmp/bulk-sent >/dev/tcp/$(lab_ipv4 "$to")/9000"
 	finish beside-sent "$from"
 	finish beside "$to"

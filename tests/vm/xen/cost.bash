@@ -40,16 +40,16 @@ figures() {
 	echo "$(in_dom0 "$1") $(in_guest "$1") $(calls rings) $(sum copies) $(calls copies) $(sum maps)"
 }
 
-# cost WHAT FROM TO GUEST - a line of the table, each figure for 1,000 messages
+# cost WHAT FROM TO GUEST - a line of the table, each figure for its 1,000 messages
 cost() {
-	local what=$1 from=$2 to=$3 guest=$4 count=4000 before after
+	local what=$1 from=$2 to=$3 guest=$4 count=1000 before after
 	before=$(figures "$guest")
 	exchange "$from" "$to" "$count"
 	after=$(figures "$guest")
-	awk -v what="$what" -v k=$((count / 1000)) '{
+	awk -v what="$what" '{
 		n = split($0, v)
 		printf "# %-24s", what
-		for (i = 1; i <= n / 2; i++) printf "%12d", (v[i + n / 2] - v[i]) / k
+		for (i = 1; i <= n / 2; i++) printf "%12d", (v[i + n / 2] - v[i])
 		print ""
 	}' <<<"$before $after"
 }
