@@ -182,7 +182,10 @@ JT_INLINE __u32 jt_helper_vif(struct jt_uplink *u, bool skb, const struct jt_fra
 		return 0;
 	id = w.guest - 1;
 	guest = bpf_map_lookup_elem(&guests, &id);
-	return guest && guest->flags & JT_GUEST_HELPER ? guest->ifindex : 0;
+	if (!guest || !(guest->flags & JT_GUEST_HELPER))
+		return 0;
+	u->mac = JT_READ(guest->mac);
+	return guest->ifindex;
 }
 
 #define JT_MIXED_NS 100000000ULL

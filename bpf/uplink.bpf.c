@@ -164,6 +164,28 @@ JT_INLINE int jt_uplink_work(struct jt_uplink *u, bool skb)
 	return jt_frame(u, skb);
 }
 
+/*
+ * Addressed to the guest, as its device may take nothing else: QEMU's drops frames for
+ * other MAC addresses before a program in the guest could see them.
+ */
+JT_INLINE int jt_redirect_xdp(struct xdp_md *ctx, const struct jt_uplink *u)
+{
+	__u8 *to = (__u8 *)(long)ctx->data;
+
+	if (to + 6 > (__u8 *)(long)ctx->data_end)
+		return XDP_DROP;
+	if (u->mac)
+		__builtin_memcpy(to, &u->mac, 6);
+	return bpf_redirect(u->vif, 0);
+}
+
+JT_INLINE int jt_redirect_tcx(struct __sk_buff *skb, const struct jt_uplink *u)
+{
+	if (u->mac && bpf_skb_store_bytes(skb, 0, &u->mac, 6, 0))
+		return TC_ACT_SHOT;
+	return bpf_redirect(u->vif, 0);
+}
+
 SEC("xdp.frags")
 int jitney_uplink(struct xdp_md *ctx)
 {
@@ -181,7 +203,7 @@ int jitney_uplink(struct xdp_md *ctx)
 	case JT_SOCKET:
 		return bpf_redirect_map(&xsks, u.queue, XDP_DROP);
 	case JT_SWITCH:
-		return bpf_redirect(u.vif, 0);
+		return jt_redirect_xdp(ctx, &u);
 	}
 	return XDP_DROP;
 }
@@ -201,7 +223,7 @@ int jitney_uplink_tcx(struct __sk_buff *skb)
 	case JT_PASS:
 		return TC_ACT_UNSPEC;
 	case JT_SWITCH:
-		return bpf_redirect(u.vif, 0);
+		return jt_redirect_tcx(skb, &u);
 	}
 	return TC_ACT_SHOT;
 }

@@ -33,7 +33,7 @@ has_dropped() {
 acquainted() {
 	place "$1" timeout 5 "$tools/jt-traffic" send --blind -d "$(lab_ipv4 "$2"):9" -n 40 -r 4000 >/dev/null
 	place "$2" timeout 5 "$tools/jt-traffic" send --blind -d "$(lab_ipv4 "$1"):9" -n 40 -r 4000 >/dev/null
-	[[ $(peer_state a) == up && $(peer_state b) == up ]]
+	are_awake "$1" "$(lab_ipv4 "$2")"
 }
 
 acquaint() {

@@ -262,10 +262,15 @@ peer_state() {
 	ask "$1" peers '.peers[].state'
 }
 
-# One alone would be cut through and wake nobody.
+# One alone would be cut through and wake nobody. They go on while the controllers are asked, which
+# takes an emulated machine longer than they remember each other.
 are_awake() {
-	place "$1" bash -c "for i in 1 2 3 4; do echo >/dev/udp/$2/9; done" || true
-	[[ $(peer_state a) == *up* && $(peer_state b) == *up* ]]
+	local status=0
+	start waking "$1" bash -c "while :; do for i in 1 2 3 4; do echo >/dev/udp/$2/9; done; sleep 0.1; done"
+	sleep 0.1
+	[[ $(peer_state a) == *up* && $(peer_state b) == *up* ]] || status=1
+	stop waking || true
+	return "$status"
 }
 
 wake() {

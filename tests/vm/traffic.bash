@@ -100,16 +100,19 @@ exchange_into() {
 	shift 4
 	receive "got-$to" "$to" --flows=2 "$receiver" || return
 	transmit "sent-$from" "$from" "$(destinations "$to")" --flows=2 --count="$count" --window=256 "$@" || return
-	finish "sent-$from" "$from" || return
-	finish "got-$to" "$to" || true # intact says it better
+	# intact says better what is wrong
+	finish "sent-$from" "$from" || true
+	finish "got-$to" "$to" || true
 	intact "got-$to" || return
 	equal "messages" "$(report "got-$to" .received)" "$count" || return
 	equal "bad checksums at $to" "$(bad_checksums "$to")" 0
 }
 
 carried() {
-	between "messages of $1 through the page" "$(total "$1" sent_messages)" "$2" 10000000
-	between "frames" "$(total "$1" sent_frames)" 1 $((2 * $2 / 3))
+	local messages
+	messages=$(total "$1" sent_messages)
+	between "messages of $1 through the page" "$messages" "$2" 10000000
+	between "their frames" "$(total "$1" sent_frames)" 1 $((2 * messages / 3))
 }
 
 # What is large passes as it is, while small messages go in the page beside it.

@@ -15,6 +15,7 @@
 #include <jitney/env_user.h>
 #include "agent.h"
 #include "common/guest_socket.h"
+#include "common/log.h"
 #include "common/parcel.h"
 
 static void shut(int *fd)
@@ -24,9 +25,11 @@ static void shut(int *fd)
 	*fd = -1;
 }
 
+/* What this machine lacks is its owner's affair: it stands in our log, too. */
 __attribute__((format(printf, 3, 4))) static void refuse(struct jt_seat *s, int err,
 							 const char *format, ...)
 {
+	static struct jt_log_limit limit;
 	struct jt_attach_message m = s->message;
 	va_list args;
 
@@ -35,6 +38,7 @@ __attribute__((format(printf, 3, 4))) static void refuse(struct jt_seat *s, int 
 	va_start(args, format);
 	vsnprintf(m.u.text, sizeof(m.u.text), format, args);
 	va_end(args);
+	jt_log_limited(&limit, "refused a program: %s", m.u.text);
 	jt_parcel_send(s->connection, &m, NULL);
 }
 
@@ -129,6 +133,15 @@ static int socket_bind(struct jt_agent *a, struct jt_seat *s, uint32_t *queue)
 
 /* --- questions ---------------------------------------------------------------------------- */
 
+/* An AF_XDP socket receives from one queue; what came into another one would be lost. */
+static bool one_queue(const struct jt_agent *a)
+{
+	char path[64 + IFNAMSIZ];
+
+	snprintf(path, sizeof(path), "/sys/class/net/%s/queues/rx-1", a->interface);
+	return access(path, F_OK);
+}
+
 /* A program that attaches: the host has to have memory for it. Return: 0, or negative after an answer. */
 static int hello(struct jt_agent *a, unsigned int seat)
 {
@@ -140,6 +153,11 @@ static int hello(struct jt_agent *a, unsigned int seat)
 	if (s->attached || !jt_slice_ring_size_sound(q->send_size) ||
 	    !jt_slice_ring_size_sound(q->receive_size))
 		return 0; /* the controller knows what to say */
+	if (q->receive == JT_RECEIVE_XDP && !one_queue(a)) {
+		refuse(s, -EOPNOTSUPP, "%s has several queues: ethtool -L %s combined 1",
+		       a->interface, a->interface);
+		return -EOPNOTSUPP;
+	}
 	s->size = jt_slice_rings_end(q->send_size, q->receive_size) +
 		  jt_attach_umem(q, a->page->extent_size) + JT_MACHINE_BEHIND;
 	err = a->host->share(a, seat, s->size);

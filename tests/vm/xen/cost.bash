@@ -32,6 +32,7 @@ calls() { event "$1" hist | awk '/hitcount:/ && /common_cpu/ { n += $5 } END { p
 sum() { event "$1" hist | awk '/hitcount:/ && /common_cpu/ { n += $NF } END { print n + 0 }'; }
 
 # Events that arrived: /proc/interrupts has a line for each channel, a column for each processor.
+# shellcheck disable=SC2016 # awk's
 arrived='{ for (i = 2; $i ~ /^[0-9]+$/; i++) n += $i } END { print n + 0 }'
 in_dom0() { grep -E " $(vif_of "$1")-q" /proc/interrupts | awk "$arrived"; }
 in_guest() { on "$1" "grep eth0-q /proc/interrupts | awk '$arrived'"; }

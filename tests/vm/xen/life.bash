@@ -44,8 +44,10 @@ test_destroyed() {
 	equal "guests" "$(ask a guests '[.guests[].name] | sort | join(" ")')" "a2 a3"
 	without=$(ledger)
 	[[ $without != "$before" ]] || fail "a domain that is gone makes no difference: $before"
+	xenstore-write /jitney/a1 rate=50mbit
 	begin_machine a1
 	configured a1
+	equal "a rate from the store" "$(ask a guests '.guests[] | select(.name == "a1") | .share.rate > 0')" true
 	((number != $(domain a1))) || fail "it is the same domain"
 	wake a1 b1
 	exchange a1 b1 1000
