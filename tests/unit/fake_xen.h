@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Xen as far as a controller in dom0 sees it, with one guest whose side the test has:
- * its pages and grants, event channels, and xenstore. Calls of the libraries end here
+ * its pages and grants, and event channels; xenstore is in fake_store.h. Calls of the libraries end here
  * (-Wl,--wrap); what is asked for wrongly fails the test.
  */
 #ifndef TESTS_UNIT_FAKE_XEN_H
@@ -10,7 +10,6 @@
 #include <fcntl.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
-#include <xenstore.h>
 #include "machine.h"
 #include "backend/xen.h"
 
@@ -34,13 +33,6 @@ static struct {
 	int events; /* descriptor */
 	unsigned int open, bound, rung, unmasked;
 	bool pending, unbound_there;
-	int store; /* descriptor */
-	struct {
-		char path[96], value[160];
-		unsigned int owner, reader;
-	} keys[64];
-	unsigned int key_count, watches, changes, transactions;
-	char tokens[8][32];
 	bool gone; /* the domain */
 } xen;
 
@@ -220,171 +212,6 @@ int __wrap_xenevtchn_unmask(xenevtchn_handle *h, evtchn_port_t port)
 	assert_int_equal(port, PORT);
 	xen.unmasked++;
 	return 0;
-}
-
-/* --- xenstore ------------------------------------------------------------------------------ */
-
-static int key_find(const char *path)
-{
-	unsigned int i;
-
-	for (i = 0; i < xen.key_count; i++)
-		if (!strcmp(xen.keys[i].path, path))
-			return (int)i;
-	return -1;
-}
-
-static void changed(const char *path)
-{
-	uint64_t one = 1;
-
-	if (!strcmp(path, "/local/domain/7/device/jitney/0/state") || *path == '@') {
-		xen.changes++;
-		assert_int_equal(write(xen.store, &one, sizeof(one)), sizeof(one));
-	}
-}
-
-struct xs_handle *__wrap_xs_open(unsigned long flags)
-{
-	(void)flags;
-	xen.open++;
-	xen.store = eventfd(0, EFD_NONBLOCK);
-	return (struct xs_handle *)&xen;
-}
-
-void __wrap_xs_close(struct xs_handle *h)
-{
-	assert_ptr_equal(h, &xen);
-	xen.open--;
-	xen.watches = 0;
-	close(xen.store);
-}
-
-void *__wrap_xs_read(struct xs_handle *h, xs_transaction_t t, const char *path,
-		     unsigned int *length)
-{
-	int i = key_find(path);
-
-	(void)h, (void)t;
-	errno = ENOENT;
-	if (i < 0)
-		return NULL;
-	*length = (unsigned int)strlen(xen.keys[i].value);
-	return strdup(xen.keys[i].value);
-}
-
-bool __wrap_xs_write(struct xs_handle *h, xs_transaction_t t, const char *path, const void *data,
-		     unsigned int length)
-{
-	int i = key_find(path);
-
-	(void)h, (void)t;
-	if (i < 0) {
-		i = (int)xen.key_count++;
-		assert_in_range(i, 0, JT_ARRAY_SIZE(xen.keys) - 1);
-		snprintf(xen.keys[i].path, sizeof(xen.keys[i].path), "%s", path);
-	}
-	snprintf(xen.keys[i].value, sizeof(xen.keys[i].value), "%.*s", (int)length,
-		 (const char *)data);
-	changed(path);
-	return true;
-}
-
-bool __wrap_xs_mkdir(struct xs_handle *h, xs_transaction_t t, const char *path)
-{
-	return __wrap_xs_write(h, t, path, "", 0);
-}
-
-bool __wrap_xs_rm(struct xs_handle *h, xs_transaction_t t, const char *path)
-{
-	size_t length = strlen(path);
-	unsigned int i = 0;
-
-	(void)h, (void)t;
-	while (i < xen.key_count) {
-		if (strncmp(xen.keys[i].path, path, length))
-			i++;
-		else
-			xen.keys[i] = xen.keys[--xen.key_count];
-	}
-	return true;
-}
-
-bool __wrap_xs_set_permissions(struct xs_handle *h, xs_transaction_t t, const char *path,
-			       struct xs_permissions *p, unsigned int count)
-{
-	int i = key_find(path);
-
-	(void)h, (void)t;
-	assert_true(i >= 0);
-	assert_int_equal(count, 2);
-	assert_int_equal(p[0].perms, XS_PERM_NONE);
-	assert_int_equal(p[1].perms, XS_PERM_READ);
-	xen.keys[i].owner = p[0].id;
-	xen.keys[i].reader = p[1].id;
-	return true;
-}
-
-xs_transaction_t __wrap_xs_transaction_start(struct xs_handle *h)
-{
-	(void)h;
-	return ++xen.transactions;
-}
-
-bool __wrap_xs_transaction_end(struct xs_handle *h, xs_transaction_t t, bool abandon)
-{
-	(void)h, (void)abandon;
-	errno = EAGAIN; /* another one writes, once */
-	return t > 1;
-}
-
-bool __wrap_xs_watch(struct xs_handle *h, const char *path, const char *token)
-{
-	(void)h, (void)path;
-	snprintf(xen.tokens[xen.watches++], sizeof(*xen.tokens), "%s", token);
-	return true;
-}
-
-bool __wrap_xs_unwatch(struct xs_handle *h, const char *path, const char *token)
-{
-	(void)h, (void)path, (void)token;
-	xen.watches--;
-	return true;
-}
-
-int __wrap_xs_fileno(struct xs_handle *h)
-{
-	(void)h;
-	return xen.store;
-}
-
-/* Every change is told to all watches: more of them than need be harm nobody. */
-char **__wrap_xs_check_watch(struct xs_handle *h)
-{
-	uint64_t n;
-	char **event;
-
-	(void)h;
-	if (!xen.changes) {
-		if (read(xen.store, &n, sizeof(n)) < 0 || true)
-			errno = EAGAIN;
-		return NULL;
-	}
-	event = calloc(3, sizeof(*event));
-	event[XS_WATCH_PATH] = event[XS_WATCH_TOKEN] = xen.tokens[xen.changes-- % xen.watches];
-	return event;
-}
-
-bool __wrap_xs_is_domain_introduced(struct xs_handle *h, unsigned int domain)
-{
-	(void)h;
-	return domain == DOMAIN && !xen.gone;
-}
-
-int __wrap_access(const char *path, int mode)
-{
-	(void)mode;
-	return strncmp(path, "/dev/xen/", 9);
 }
 
 #endif

@@ -8,6 +8,8 @@
 #include <stdatomic.h>
 #include "machine.h"
 
+#define ROUNDS 30000 /* of an enemy */
+
 static struct {
 	uint8_t *memory[JT_MACHINE_SLOTS];
 	unsigned int rings, maps;
@@ -359,14 +361,14 @@ static void enemy_writes(uint64_t r)
 
 static void fight(bool thread)
 {
-	uint64_t seed = 2463534242ULL, end_ns = jt_env_now() + 2000000000ULL, now = jt_env_now();
-	unsigned int hellos, most = 0;
+	uint64_t seed = 2463534242ULL, now = jt_env_now();
+	unsigned int i, hellos, most = 0;
 	pthread_t id;
 
 	stop = false;
 	if (thread)
 		assert_int_equal(pthread_create(&id, NULL, scribbler, NULL), 0);
-	for (; jt_env_now() < end_ns; now += 3000000) {
+	for (i = 0; i < ROUNDS; i++, now += 3000000) {
 		enemy_asks(draw(&seed));
 		enemy_writes(draw(&seed));
 		if (draw(&seed) % 4 == 0)

@@ -3,7 +3,7 @@
  * Guests of Xen: set-up over xenstore, grants and event channels of a guest that may
  * lie, and what the hypervisor is asked to copy, compared with a model.
  */
-#include "fake_xen.h"
+#include "fake_store.h"
 
 #define FRONT "/local/domain/7/device/jitney/0"
 #define BACK "/local/domain/0/backend/jitney/7/0"
@@ -19,7 +19,7 @@ static const char *key(const char *path)
 {
 	int i = key_find(path);
 
-	return i < 0 ? "" : xen.keys[i].value;
+	return i < 0 ? "" : store.keys[i].value;
 }
 
 static void front(const char *name, const char *value)
@@ -59,6 +59,7 @@ static int begin(void **state)
 	set_up(state);
 	guest_there();
 	memset(&xen, 0, sizeof(xen));
+	memset(&store, 0, sizeof(store));
 	xen.file = memfd_create("guest", MFD_CLOEXEC);
 	assert_int_equal(ftruncate(xen.file, (off_t)PAGES * PAGE), 0);
 	xen.memory =
@@ -81,8 +82,8 @@ static int end(void **state)
 	turn_ends();
 	assert_int_equal(xen.mapped, 0);
 	assert_int_equal(xen.bound, 0);
-	assert_int_equal(xen.open, 0);
-	assert_int_equal(xen.key_count, 0);
+	assert_int_equal(xen.open + store.open, 0);
+	assert_int_equal(store.key_count, 0);
 	assert_int_equal(c.helpers.count, 0);
 	close(c.epoll);
 	munmap(xen.memory, (size_t)PAGES * PAGE);
@@ -113,10 +114,10 @@ static void test_states(void **state)
 	assert_string_equal(key(FRONT "/backend"), BACK);
 	assert_string_equal(key(BACK "/frontend"), FRONT);
 	assert_string_equal(key(BACK "/state"), "2");
-	assert_int_equal(xen.keys[key_find(FRONT)].owner, DOMAIN);
-	assert_int_equal(xen.keys[key_find(FRONT)].reader, 0);
-	assert_int_equal(xen.keys[key_find(BACK)].owner, 0);
-	assert_int_equal(xen.keys[key_find(BACK)].reader, DOMAIN);
+	assert_int_equal(store.keys[key_find(FRONT)].owner, DOMAIN);
+	assert_int_equal(store.keys[key_find(FRONT)].reader, 0);
+	assert_int_equal(store.keys[key_find(BACK)].owner, 0);
+	assert_int_equal(store.keys[key_find(BACK)].reader, DOMAIN);
 	agent_there();
 	assert_int_equal(xen.mapped, 1);
 	assert_int_equal(page->magic, JT_MACHINE_MAGIC);

@@ -28,6 +28,7 @@ guest_image() {
 	root_packages bash iproute2 ethtool "${guest_packages[@]}" # much else is busybox
 	root_add jt/build/tests build/tests/jt-traffic
 	root_add jt/build/bin build/bin/jitney-{agent,guest}
+	root_add usr/lib/x86_64-linux-gnu /usr/lib/x86_64-linux-gnu/libgcc_s.so.1
 	cp tests/vm/agent "$root/etc/job"
 	root_pack "$image"
 }

@@ -140,7 +140,7 @@ static int page_share(struct xen *x, struct page *p)
 /* It waits for a page and a channel: new ones each time, so nothing is left of what was. */
 static void offer(struct jt_agent *a, struct xen *x)
 {
-	struct page fresh;
+	struct page fresh = { .port = -1 };
 	int err = page_share(x, &fresh);
 
 	if (err) {
