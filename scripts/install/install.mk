@@ -22,7 +22,7 @@ FORCE:
 
 # file:mode:where, "where" a folder (ends in /) or a name
 INSTALLED = \
-	$(patsubst %,%:755:$(PREFIX)/sbin/,$(filter %jitneyd,$(PROGRAMS))) \
+	$(patsubst %,%:755:$(PREFIX)/sbin/,$(filter %jitneyd %jitney-agent,$(PROGRAMS))) \
 	$(patsubst %,%:755:$(PREFIX)/bin/,$(filter %jitney %jitney-guest,$(PROGRAMS))) \
 	$(patsubst %,%:644:$(PREFIX)/lib/,$(LIBRARIES)) \
 	build/bpf/jitney.bpf.o:644:$(PREFIX)/lib/jitney/ \
@@ -30,11 +30,13 @@ INSTALLED = \
 	build/install/jitney.pc:644:$(PREFIX)/lib/pkgconfig/ \
 	build/install/libjitney.pc:644:$(PREFIX)/lib/pkgconfig/ \
 	build/install/jitneyd.service:644:$(PREFIX)/lib/systemd/system/ \
+	build/install/jitney-agent.service:644:$(PREFIX)/lib/systemd/system/ \
 	scripts/install/jitneyd.conf.example:644:$(SYSCONFDIR)/jitney/ \
 	scripts/xen/vif-jitney:755:$(SYSCONFDIR)/xen/scripts/ \
 	scripts/completion/jitney:644:$(PREFIX)/share/bash-completion/completions/jitney \
 	scripts/completion/jitney:644:$(PREFIX)/share/bash-completion/completions/jitneyd \
 	scripts/completion/jitney:644:$(PREFIX)/share/bash-completion/completions/jitney-guest \
+	scripts/completion/jitney:644:$(PREFIX)/share/bash-completion/completions/jitney-agent \
 	$(foreach m,$(MAN),$m:644:$(PREFIX)/share/man/man$(subst .,,$(suffix $m))/) \
 	$(patsubst %,%:644:$(PREFIX)/share/jitney/,$(LUA))
 
@@ -44,7 +46,8 @@ LINK = $(DESTDIR)$(PREFIX)/lib/libjitney.so
 part = $(word $2,$(subst :, ,$1))
 place = $(DESTDIR)$(call part,$1,3)$(if $(filter %/,$(call part,$1,3)),$(notdir $(call part,$1,1)))
 
-install: all $(MAN) build/install/jitney.pc build/install/libjitney.pc build/install/jitneyd.service
+install: all $(MAN) build/install/jitney.pc build/install/libjitney.pc build/install/jitneyd.service \
+		build/install/jitney-agent.service
 	@$(foreach f,$(INSTALLED),install -D -m $(call part,$f,2) $(call part,$f,1) $(call place,$f) &&) true
 	@ln -sf libjitney.so.0 $(LINK)
 	@echo "installed $(words $(INSTALLED)) files below $(DESTDIR)$(PREFIX)"

@@ -53,8 +53,7 @@ void jt_log(const char *format, ...)
 
 void jt_log_limited(struct jt_log_limit *limit, const char *format, ...)
 {
-	(void)limit;
-	(void)format;
+	(void)limit, (void)format;
 }
 
 void jt_capture_frame(struct jt_controller *controller, int direction, const uint8_t *frame,
@@ -71,7 +70,6 @@ void jt_slices_collect(struct jt_controller *controller)
 
 bool jt_slices_pending(struct jt_controller *controller)
 {
-	(void)controller;
 	return false;
 }
 
@@ -94,19 +92,16 @@ uint32_t jt_netdev_speed(const char *name)
 
 bool jt_calls_flush(struct jt_controller *controller)
 {
-	(void)controller;
 	return false;
 }
 
 bool jt_links_tick(struct jt_controller *controller, uint64_t now)
 {
-	(void)controller, (void)now;
 	return false;
 }
 
 bool jt_peers_tick(struct jt_controller *controller, uint64_t now)
 {
-	(void)controller, (void)now;
 	return false;
 }
 

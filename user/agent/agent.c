@@ -19,10 +19,10 @@
 
 #define EVENTS_MAX 32
 #define BACKLOG 64
-#define AGAIN_MS 20		   /* between two rings that the host did not hear */
-#define DEAD_NS 1000000000ULL	   /* a controller that hears nothing for so long is none */
-#define CLOCK_MS 5000		   /* between two words about the time */
-#define WHILE_NONE_MS 500	   /* between two looks for a controller, while there is none */
+#define AGAIN_MS 20	      /* between two rings that the host did not hear */
+#define DEAD_NS 1000000000ULL /* a controller that hears nothing for so long is none */
+#define CLOCK_MS 5000	      /* between two words about the time */
+#define WHILE_NONE_MS 500     /* between two looks for a controller, while there is none */
 
 /* What an event belongs to: a seat's connection or doorbell, or one of these. */
 enum { LISTENER = JT_MACHINE_SLOTS, HOST, BELL, SIGNALS, DOORBELLS };

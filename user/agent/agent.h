@@ -54,7 +54,7 @@ struct jt_seat {
 	uint64_t asked_ns;
 	int doorbell; /* eventfd */
 	int receive, cycle;
-	int socket; /* AF_XDP, */
+	int socket;		/* AF_XDP, */
 	bool unbound, receives; /* not bound yet; with a program that fills it */
 	uint16_t ethertype;
 	struct jt_guest_program program;

@@ -43,7 +43,8 @@ static error_t option(int key, char *value, struct argp_state *state)
 		g = getgrnam(value);
 		if (!g)
 			argp_error(state, "--group: there is no group %s", value);
-		a->group = g->gr_gid;
+		else
+			a->group = g->gr_gid;
 		return 0;
 	}
 	return ARGP_ERR_UNKNOWN;
@@ -88,8 +89,10 @@ static int interface_read(struct jt_agent *a)
 int main(int argc, char **argv)
 {
 	static const struct argp argp = {
-		options, option, NULL,
-		"Let programs of this virtual machine attach to its host's jitneyd.", NULL, NULL, NULL
+		options, option,
+		NULL,	 "Let programs of this virtual machine attach to its host's jitneyd.",
+		NULL,	 NULL,
+		NULL
 	};
 	static struct jt_agent a = { .path = SOCKET_DEFAULT, .group = (gid_t)-1 };
 

@@ -208,8 +208,8 @@ void jt_seat_ready(struct jt_agent *a, unsigned int seat)
 	/* Who asks before it was answered breaks the protocol. */
 	errno = EPROTO;
 	if (!s->waiting)
-		n = recv(s->connection, (char *)&s->message + s->have,
-			 sizeof(s->message) - s->have, MSG_DONTWAIT);
+		n = recv(s->connection, (char *)&s->message + s->have, sizeof(s->message) - s->have,
+			 MSG_DONTWAIT);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	if (n <= 0) {

@@ -85,7 +85,7 @@ struct jt_link {
 	struct jt_controller *c;
 	struct jt_machine *page; /* NULL: nobody is there */
 	uint32_t guest;
-	uint64_t boot; /* of the agent that it talks to */
+	uint64_t boot;			   /* of the agent that it talks to */
 	uint64_t ahead_ns, ahead_since_ns; /* the guest's clock, and when that was found out */
 	struct jt_helper *helpers[JT_MACHINE_SLOTS];
 	uint32_t answered[JT_MACHINE_SLOTS];

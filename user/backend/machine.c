@@ -104,8 +104,8 @@ static void machine_answer(struct jt_helper *h, const struct jt_attach_message *
 
 static void machine_wake(struct jt_helper *h, enum jt_wake why)
 {
-	wake(h->machine, why == JT_WAKE_RECEIVE ? JT_WAKES_RECEIVE(h->seat) :
-						  JT_WAKES_CYCLE(h->seat));
+	wake(h->machine,
+	     why == JT_WAKE_RECEIVE ? JT_WAKES_RECEIVE(h->seat) : JT_WAKES_CYCLE(h->seat));
 }
 
 static int machine_port(struct jt_helper *h, uint16_t port, bool taken)

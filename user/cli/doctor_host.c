@@ -89,10 +89,12 @@ static void check_kernel(struct jt_doctor *d)
 		jt_mend(d, "boot Linux 6.1 or newer");
 	} else {
 		jt_found(d, JT_OK, NULL, "Linux %s, %s", u.release,
-			 version >= 6006 ? "with tcx" :
-			 version >= 6004 ? "no tcx before 6.6: tc is used in its place" :
-					   "no tcx before 6.6: tc is used in its place; before 6.4 "
-					   "only helpers of root can have an AF_XDP socket (call xdp)");
+			 version >= 6006 ?
+				 "with tcx" :
+			 version >= 6004 ?
+				 "no tcx before 6.6: tc is used in its place" :
+				 "no tcx before 6.6: tc is used in its place; before 6.4 "
+				 "only helpers of root can have an AF_XDP socket (call xdp)");
 	}
 }
 

@@ -96,8 +96,8 @@ void jt_slices_flush(struct jt_controller *c)
 		}
 		JT_WRITE(header->received, h->slice.received);
 		JT_WRITE(header->receive_lost, h->slice.lost);
-		JT_WRITE(header->receive_head, h->machine ? jt_fence_head(h, jt_env_now()) :
-							    h->slice.receive_head);
+		JT_WRITE(header->receive_head,
+			 h->machine ? jt_fence_head(h, jt_env_now()) : h->slice.receive_head);
 		h->dirty = false;
 		/* Adding nothing: a look that no CPU moves before the store. */
 		if (jt_fetch_add(&header->receive_waiting, 0) &&

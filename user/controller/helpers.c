@@ -152,10 +152,8 @@ static bool sound(const struct jt_attach_message *m)
 void jt_helper_ask(struct jt_controller *c, struct jt_helper *h)
 {
 	static void (*const ops[])(struct jt_controller * c, struct jt_helper * h) = {
-		[JT_ATTACH_HELLO] = jt_helper_hello,
-		[JT_ATTACH_ROUTE] = route,
-		[JT_ATTACH_CALL] = jt_calls_ask,
-		[JT_ATTACH_BARRIER] = barrier,
+		[JT_ATTACH_HELLO] = jt_helper_hello, [JT_ATTACH_ROUTE] = route,
+		[JT_ATTACH_CALL] = jt_calls_ask,     [JT_ATTACH_BARRIER] = barrier,
 		[JT_ATTACH_BIND] = jt_helper_bind,
 	};
 	uint32_t op = h->question.op;

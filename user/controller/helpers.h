@@ -27,8 +27,8 @@ struct jt_fence_flow {
 
 /* What is not shown to a helper in a virtual machine yet: backend/fence.c. */
 struct jt_fence {
-	bool due;      /* what was put into its ring needs one */
-	bool waits;    /* one is on its way, with this */
+	bool due;   /* what was put into its ring needs one */
+	bool waits; /* one is on its way, with this */
 	uint32_t number;
 	uint64_t since_ns;
 	uint64_t head;	/* of the receive ring when it was sent */
@@ -37,12 +37,12 @@ struct jt_fence {
 };
 
 struct jt_helper {
-	struct jt_watch watch;		/* its connection; -1: it lives in a virtual machine, */
-	struct jt_link *machine;	/* this one, and has this */
-	unsigned int seat;		/* slot there */
-	uint8_t *behind;		/* what lies behind its slice there */
-	uint64_t offset;		/* of the slice, as the guest finds it */
-	struct jt_notice_copy notice;	/* the first of that */
+	struct jt_watch watch;	      /* its connection; -1: it lives in a virtual machine, */
+	struct jt_link *machine;      /* this one, and has this */
+	unsigned int seat;	      /* slot there */
+	uint8_t *behind;	      /* what lies behind its slice there */
+	uint64_t offset;	      /* of the slice, as the guest finds it */
+	struct jt_notice_copy notice; /* the first of that */
 	struct jt_fence fence;
 	const struct jt_backend *backend;
 	struct jt_watch doorbell;	/* an eventfd; -1: not attached yet */
@@ -62,7 +62,7 @@ struct jt_helper {
 	uint32_t ifindex;		  /* of its guest's interface, in there */
 	uint32_t queue;
 	struct jt_guest_program program; /* `receive' is xdp: what fills the socket */
-	int namespace;			 /* came along with the question at hand, or waits for that to bind; or -1 */
+	int namespace; /* came along with the question at hand, or waits for that to bind; or -1 */
 	pid_t pid;
 	uid_t uid;
 	gid_t gid;

@@ -246,7 +246,8 @@ static bool may_bind(const struct jt_helper *h)
 {
 	const struct jt_attach_hello *q = &h->question.u.hello;
 
-	return !jt_attach_umem(q, 1) || !h->uid || h->uid == geteuid() || jt_guest_socket_binds_first();
+	return !jt_attach_umem(q, 1) || !h->uid || h->uid == geteuid() ||
+	       jt_guest_socket_binds_first();
 }
 
 /* What this guest's helpers can't have. Return: 0 or negative errno, after an answer. */
