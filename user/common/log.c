@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -13,10 +14,10 @@ static void log_write(const char *format, va_list args, uint64_t suppressed)
 	if (n < 0)
 		return;
 	if (suppressed)
-		fprintf(stderr, "jitneyd: %s (%llu alike left out)\n", line,
-			(unsigned long long)suppressed);
+		fprintf(stderr, "%s: %s (%llu alike left out)\n", program_invocation_short_name,
+			line, (unsigned long long)suppressed);
 	else
-		fprintf(stderr, "jitneyd: %s\n", line);
+		fprintf(stderr, "%s: %s\n", program_invocation_short_name, line);
 }
 
 void jt_log(const char *format, ...)

@@ -113,6 +113,18 @@ test_helpers_wait() {
 	equal "answers" "$(jq -r .received <<<"$said")" 300
 }
 
+# The same messages as in run-qemu's counts, by helpers: a ring is a frame, for many messages.
+test_helpers_counts() {
+	local count=20000 what
+	count_begin
+	count_exchange stack exchange a2 b1 "$count" --size=64 --window=64
+	count_exchange slice helper_exchange slice slice a2 b1 "$count" --size=64
+	per_message "$count" stack slice
+	for what in "sender: doorbells" "sender: packets out" "receiver: interrupts" "receiver: packets in"; do
+		between "$what by slice" "$(count_of slice "$what")" 1 $((count / 2))
+	done
+}
+
 start_b() {
 	# shellcheck disable=SC2046 # a flag a line
 	begin_controller b $(guest_flags b 1) $(peer_flags b) $(remote_flags b 2)
@@ -122,10 +134,11 @@ start_b() {
 # The controller ends, and another one begins: programs go on, and attach again.
 test_helpers_restart() {
 	on b1 "start echo /jt/build/bin/jitney-guest --call slice --rx slice echo 7100"
+	until_true 10 has_helpers b 1 || fail "nobody attached"
 	stop b
 	start_b
 	until_true 10 has_agents || fail "$(ask a guests '.guests[].machine')"
-	until_true 10 has_helpers b 1 || fail "nobody attached again"
+	until_true 10 has_helpers b 1 || fail "nobody attached again: $(on b1 "cat /tmp/agent.err /tmp/echo.err")"
 	wake a1 b1
 	helper_exchange slice slice a1 b1 5000
 	on b1 "kill \${pid[echo]}"
