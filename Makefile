@@ -267,7 +267,7 @@ build/tests/test_shares: TEST_LIBS += -Wl,--wrap=clock_gettime
 XEN_CALLS := xengnttab_open xengnttab_close xengnttab_map_domain_grant_refs \
 	xengnttab_map_grant_ref xengnttab_unmap xengnttab_grant_copy xenevtchn_open xenevtchn_close \
 	xenevtchn_fd xenevtchn_notify xenevtchn_bind_interdomain xenevtchn_unbind xenevtchn_pending \
-	xenevtchn_unmask xs_open xs_close xs_read xs_write xs_mkdir xs_rm xs_set_permissions \
+	xenevtchn_unmask xs_open xs_close xs_read xs_write xs_mkdir xs_directory xs_rm xs_set_permissions \
 	xs_transaction_start xs_transaction_end xs_watch xs_unwatch xs_fileno xs_check_watch \
 	xs_is_domain_introduced access
 build/tests/test_xen: TEST_LIBS += $(XEN_CALLS:%=-Wl,--wrap=%)

@@ -156,7 +156,8 @@ int jt_xen_store_add(struct jt_xen_link *x)
 
 void jt_xen_store_remove(struct jt_xen_link *x)
 {
-	char path[PATH], token[32];
+	char path[PATH], token[32], **left;
+	unsigned int count;
 
 	front_path(x, "/state", path);
 	snprintf(token, sizeof(token), "%u/%u", x->domain, x->device);
@@ -167,6 +168,12 @@ void jt_xen_store_remove(struct jt_xen_link *x)
 	}
 	back_path(x, "", path);
 	xs_rm(jt_xen_host.store, XBT_NULL, path);
+	/* And the domain's, behind its last device. */
+	*strrchr(path, '/') = '\0';
+	left = xs_directory(jt_xen_host.store, XBT_NULL, path, &count);
+	if (left && !count)
+		xs_rm(jt_xen_host.store, XBT_NULL, path);
+	free(left);
 }
 
 /* --- what guests do ----------------------------------------------------------------------- */

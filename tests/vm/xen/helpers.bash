@@ -33,6 +33,7 @@ spend() {
 # Both directions, b1 being an ordinary program.
 helped() {
 	local guest=$1 count=1000
+	wake "$guest" b1
 	spend "$guest" "$count messages of $guest" exchange "$guest" b1 "$count" --call=slice --sizes=0-512
 	spend "$guest" "$count messages to $guest" exchange_into "--call=slice --rx=slice" b1 "$guest" "$count" --sizes=0-200
 }
@@ -64,6 +65,7 @@ test_helpers_copied() {
 test_helpers_xdp() {
 	local guest
 	for guest in a1 a3; do
+		wake "$guest" b1
 		spend "$guest" "1000 messages of $guest by xdp" exchange "$guest" b1 1000 --call=xdp --size=64
 		spend "$guest" "1000 messages to $guest by xdp" exchange_into "--call=xdp --rx=xdp" b1 "$guest" 1000 --size=64
 	done
