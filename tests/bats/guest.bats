@@ -255,6 +255,20 @@ burst() {
 	stop back
 }
 
+# Nobody waits for xdp: what finds no peer at the time is lost, and counted.
+@test "guest: xdp: echo and ping through AF_XDP sockets" {
+	lab 1 1
+	start_pair --latency=1ms --cycle=200us
+	wake a1 b1
+	g_ready back b1 echo 7000 --call xdp --rx xdp
+	g it a1 ping "$(lab_ipv4 b1):7000" --count 1000 --interval 0.0005 --call xdp --rx xdp
+	finish it 30
+	equal "ways" "$(say it '"\(.call) \(.rx)"')" "xdp xdp"
+	between "answers" "$(say it .received)" 900 1000
+	between "that came otherwise" "$(say it .received_stack)" 0 100
+	stop back
+}
+
 @test "guest: slice: the controller is restarted while messages go: few are lost, order is kept" {
 	lab 1 1
 	start_pair
