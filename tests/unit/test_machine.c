@@ -302,6 +302,60 @@ static void test_link_down_and_up(void **state)
 	assert_int_equal(hello(0), 0);
 }
 
+/* Who comes and goes all the time costs mappings: it may some times, and then so often. */
+static void test_attaching_has_a_rate(void **state)
+{
+	unsigned int i, n = 0;
+
+	(void)state;
+	for (i = 0; i < 100; i++) {
+		n += hello(0) == 0;
+		assert_int_equal(bye(0), 0);
+		turn_ends();
+	}
+	assert_in_range(n, 32, 50);
+}
+
+static void test_one_receives_by_xdp(void **state)
+{
+	(void)state;
+	say_hello(0, JT_CALL_SLICE, JT_RECEIVE_XDP);
+	assert_int_equal(answer(0), 0);
+	say_hello(1, JT_CALL_SLICE, JT_RECEIVE_XDP);
+	assert_int_equal(answer(1), -EBUSY);
+	assert_int_equal(hello(1), 0);
+}
+
+/* A frame that rings is heard at the end of the turn, and once. */
+static void test_bells_of_a_turn(void **state)
+{
+	uint64_t rung = machine->rung;
+
+	(void)state;
+	c.datapath.guests[GUEST].rung = 1;
+	jt_link_bell(&c, GUEST);
+	jt_link_bell(&c, GUEST);
+	jt_link_bell(&c, JT_GUESTS_MAX);
+	assert_int_equal(machine->rung, rung);
+	assert_int_equal(c.datapath.guests[GUEST].rung, 1);
+	turn_ends();
+	assert_int_equal(machine->rung, rung + 1);
+	assert_int_equal(c.datapath.guests[GUEST].rung, 0);
+}
+
+/* A machine that was reset says nothing any more. */
+static void test_silence(void **state)
+{
+	(void)state;
+	assert_int_equal(hello(4), 0);
+	turn_ends();
+	assert_int_equal(mapped(), 1);
+	machine->heard_ns -= 60000000000ULL;
+	turn_ends();
+	assert_int_equal(mapped(), 0);
+	assert_true(page->wakes & JT_WAKES_GONE(4));
+}
+
 /* --- an enemy ------------------------------------------------------------------------------ */
 
 static atomic_bool stop;
@@ -380,7 +434,7 @@ static void fight(bool thread)
 		jt_links_tick(&c, now);
 		turn_ends();
 		leave();
-		c.guests[GUEST].barred_until_ns = 0;
+		c.guests[GUEST].barred_until_ns = c.guests[GUEST].attach_ns = 0;
 		hellos = attached();
 		assert_int_equal(hellos, mapped());
 		most = hellos > most ? hellos : most;
@@ -422,6 +476,10 @@ int main(void)
 		TEST(test_who_breaks_the_rules_is_cut),
 		TEST(test_rings_have_an_end),
 		TEST(test_link_down_and_up),
+		TEST(test_attaching_has_a_rate),
+		TEST(test_one_receives_by_xdp),
+		TEST(test_bells_of_a_turn),
+		TEST(test_silence),
 		TEST(test_enemy),
 		TEST(test_enemy_that_writes_meanwhile),
 	};

@@ -38,9 +38,10 @@ void jt_agent_ring(struct jt_agent *a)
 {
 	struct jt_machine *page = a->page;
 
+	a->said_ns = jt_env_now();
 	if (page->rung == JT_READ(page->heard))
-		a->rang_ns = jt_env_now();
-	JT_WRITE(page->clock_ns, jt_env_now());
+		a->rang_ns = a->said_ns;
+	JT_WRITE(page->clock_ns, a->said_ns);
 	JT_WRITE(page->rung, page->rung + 1);
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	a->host->ring(a);
@@ -62,7 +63,7 @@ static void session_look(struct jt_agent *a)
 		     JT_READ(page->version) == JT_MACHINE_VERSION;
 	uint64_t session = there ? JT_READ(page->session) : 0;
 
-	if (session == a->silent) {
+	if (session && session == a->silent) {
 		if (page->rung != JT_READ(page->heard))
 			return;
 		a->silent = 0;
@@ -130,24 +131,46 @@ static bool any_attached(const struct jt_agent *a)
 	return false;
 }
 
+static bool any_waits(const struct jt_agent *a)
+{
+	unsigned int i;
+
+	for (i = 0; i < JT_MACHINE_SLOTS; i++)
+		if (a->seats[i].waiting)
+			return true;
+	return false;
+}
+
 static int patience(const struct jt_agent *a)
 {
-	if (unheard(a))
+	if (unheard(a) || (a->session && any_waits(a)))
 		return AGAIN_MS;
 	if (!a->session)
 		return WHILE_NONE_MS;
 	return any_attached(a) ? CLOCK_MS : -1;
 }
 
+static bool dead(const struct jt_agent *a)
+{
+	return unheard(a) && jt_env_now() - a->rang_ns > DEAD_NS;
+}
+
+/* It is time for a word to the host, whatever programs do meanwhile. */
+static bool due(const struct jt_agent *a)
+{
+	return dead(a) ||
+	       (a->session && jt_env_now() - a->said_ns > CLOCK_MS * 1000000ULL && any_attached(a));
+}
+
 /* Nothing happened for a while. */
 static void idle(struct jt_agent *a)
 {
-	if (unheard(a) && jt_env_now() - a->rang_ns > DEAD_NS) {
+	if (dead(a)) {
 		jt_log("the host's controller does not answer");
 		seats_close(a);
 		a->silent = a->session;
 		a->session = 0;
-	} else if (a->silent || unheard(a) || any_attached(a)) {
+	} else if (a->silent || unheard(a) || any_waits(a) || any_attached(a)) {
 		jt_agent_ring(a);
 	}
 	look(a);
@@ -207,7 +230,7 @@ static void loop(struct jt_agent *a)
 			event(a, events[i].data.u64);
 		if (n)
 			look(a);
-		else
+		if (!n || due(a))
 			idle(a);
 	}
 }

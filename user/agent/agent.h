@@ -58,8 +58,9 @@ struct jt_seat {
 	bool unbound, receives; /* not bound yet; with a program that fills it */
 	uint16_t ethertype;
 	struct jt_guest_program program;
-	uint8_t *memory; /* slice, and what lies behind */
-	uint64_t size;
+	uint8_t *memory;     /* slice, and what lies behind */
+	uint64_t size, umem; /* bytes; umem: of those, of its socket */
+	uint32_t asked_call, asked_receive;
 	uint64_t claims[65536 / 64]; /* as the program knows them */
 };
 
@@ -73,7 +74,8 @@ struct jt_agent {
 	struct jt_machine *page;
 	uint64_t session; /* of the controller; 0: there is none */
 	uint64_t silent;  /* one that did not hear; 0: none */
-	uint64_t rang_ns;
+	uint64_t rang_ns; /* when it rang first for what the controller did not hear */
+	uint64_t said_ns; /* when it last rang */
 	int epoll, listener, space, signals;
 	int bell;  /* frames of the host's: it has rung, or sent a fence */
 	int watch; /* readable: the host has rung, by other means; -1: it has none */

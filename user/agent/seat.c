@@ -158,8 +158,10 @@ static int hello(struct jt_agent *a, unsigned int seat)
 		       a->interface, a->interface);
 		return -EOPNOTSUPP;
 	}
-	s->size = jt_slice_rings_end(q->send_size, q->receive_size) +
-		  jt_attach_umem(q, a->page->extent_size) + JT_MACHINE_BEHIND;
+	s->asked_call = q->call;
+	s->asked_receive = q->receive;
+	s->umem = jt_attach_umem(q, a->page->extent_size);
+	s->size = jt_slice_rings_end(q->send_size, q->receive_size) + s->umem + JT_MACHINE_BEHIND;
 	err = a->host->share(a, seat, s->size);
 	if (err)
 		refuse(s, err, "%llu KiB of memory can't be shared with the host: %s",
@@ -227,11 +229,9 @@ void jt_seat_ready(struct jt_agent *a, unsigned int seat)
 
 static int socket_open(struct jt_agent *a, struct jt_seat *s, struct jt_attach_hello *h)
 {
-	uint64_t umem = jt_attach_umem(h, h->geometry.extent_size);
-
-	if (!umem)
+	if (!s->umem)
 		return 0;
-	s->socket = jt_guest_socket_open(a->space, s->memory + h->slice_size - umem, umem,
+	s->socket = jt_guest_socket_open(a->space, s->memory + h->slice_size - s->umem, s->umem,
 					 h->geometry.extent_size);
 	if (s->socket < 0)
 		return s->socket;
@@ -248,7 +248,10 @@ static int set_up(struct jt_agent *a, struct jt_seat *s, struct jt_attach_hello 
 {
 	int err;
 
-	if (h->slice_size > s->size || s->size - h->slice_size != JT_MACHINE_BEHIND)
+	/* Other programs can write to the page, too: what was asked is what counts. */
+	if (s->attached || h->call != s->asked_call || h->receive != s->asked_receive ||
+	    h->slice_size > s->size || s->size - h->slice_size != JT_MACHINE_BEHIND ||
+	    s->umem != jt_attach_umem(h, h->geometry.extent_size))
 		return -EPROTO;
 	s->memory = mmap(NULL, s->size, PROT_READ | PROT_WRITE, MAP_SHARED, memory,
 			 (off_t)h->slice_offset);

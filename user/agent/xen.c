@@ -175,15 +175,17 @@ static void step(struct jt_agent *a, struct xen *x)
 	if (!ours || !back_path(x, "state", path))
 		return;
 	theirs = state_read(x, path);
-	if (theirs == XenbusStateInitWait && ours == XenbusStateInitialising)
+	if (theirs == XenbusStateInitWait && ours == XenbusStateInitialising) {
 		offer(a, x);
-	else if (theirs == XenbusStateConnected && ours == XenbusStateInitialised)
+	} else if (theirs == XenbusStateConnected && ours == XenbusStateInitialised) {
+		x->refusals = 0;
 		front_write(x, "state", XenbusStateConnected);
-	else if (theirs == XenbusStateClosing && ours == XenbusStateInitialised)
+	} else if (theirs == XenbusStateClosing && ours == XenbusStateInitialised) {
 		refused(x);
-	else if (theirs == XenbusStateClosed && ours != XenbusStateInitialising &&
-		 x->refusals < REFUSALS_MAX)
+	} else if (theirs == XenbusStateClosed && ours != XenbusStateInitialising &&
+		   x->refusals < REFUSALS_MAX) {
 		front_write(x, "state", XenbusStateInitialising);
+	}
 }
 
 /*

@@ -92,6 +92,8 @@ struct jt_link {
 	uint32_t asked;	      /* the question at hand, as its slot counts */
 	bool due;	      /* answers are there: ring */
 	bool cut;	      /* a helper is to be closed */
+	bool bell;	      /* the agent has rung by a frame: see jt_links_turn() */
+	uint64_t heard_ns;    /* when it last rang */
 	unsigned int again;   /* rings for what it has not taken */
 	uint64_t rang_ns;     /* when it was last rung */
 	uint32_t fence;	      /* number of the last one; never 0 */

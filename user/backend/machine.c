@@ -22,6 +22,7 @@ static void ring(struct jt_link *link, uint64_t now)
 	link->rang_ns = now;
 	link->rings++;
 	link->hypervisor->ring(link->c, link);
+	jt_scheduler_look(link->c, now + JT_LINK_TICK_NS); /* it may be lost */
 }
 
 void jt_link_frame(struct jt_link *link, uint32_t fence)
@@ -47,6 +48,7 @@ uint32_t jt_link_fence(struct jt_link *link)
 		link->fence++;
 	link->rings++;
 	jt_link_frame(link, link->fence);
+	jt_scheduler_look(link->c, jt_env_now() + JT_LINK_TICK_NS);
 	return link->fence;
 }
 
@@ -236,6 +238,7 @@ void jt_link_rung(struct jt_link *link)
 	unsigned int i;
 
 	link->rung++;
+	link->heard_ns = jt_env_now();
 	if (!link->page)
 		return;
 	JT_WRITE(link->page->heard, JT_READ(link->page->rung));
@@ -257,12 +260,16 @@ void jt_link_rung(struct jt_link *link)
 
 void jt_link_bell(struct jt_controller *c, uint32_t guest)
 {
-	if (guest >= JT_GUESTS_MAX)
-		return;
-	/* From here on there may be another one. */
-	__atomic_store_n(&c->datapath.guests[guest].rung, 0, __ATOMIC_SEQ_CST);
-	if (c->guests[guest].used && c->guests[guest].machine)
-		jt_link_rung(c->guests[guest].machine);
+	if (guest < JT_GUESTS_MAX && c->guests[guest].used && c->guests[guest].machine)
+		c->guests[guest].machine->bell = true;
+}
+
+/* Once a turn, however often it rings: up to then the program tells of no other. */
+static void bell_heard(struct jt_link *link)
+{
+	link->bell = false;
+	__atomic_store_n(&link->c->datapath.guests[link->guest].rung, 0, __ATOMIC_SEQ_CST);
+	jt_link_rung(link);
 }
 
 void jt_link_begin(struct jt_link *link)
@@ -277,6 +284,7 @@ void jt_link_begin(struct jt_link *link)
 	page->extent_size = link->c->options->geometry.extent_size;
 	page->ethertype = htons(link->c->options->ethertype);
 	page->wakes = 0;
+	page->fenced = link->fence;
 	memset(page->slots, 0, sizeof(page->slots));
 	JT_WRITE(page->magic, JT_MACHINE_MAGIC);
 	ring(link, jt_env_now());
@@ -379,13 +387,35 @@ static void cut_end(struct jt_link *link)
 	link->cut = false;
 }
 
+/* An agent says something every CLOCK_NS while a program of its is attached. */
+static bool silent(const struct jt_link *link)
+{
+	unsigned int i;
+
+	for (i = 0; i < JT_MACHINE_SLOTS; i++)
+		if (link->helpers[i] && link->helpers[i]->slice.header)
+			return jt_env_now() - link->heard_ns > 3 * CLOCK_NS;
+	return false;
+}
+
+/* The machine was reset, or its agent killed: its ports are its kernel's again. */
+static void silence(struct jt_link *link)
+{
+	helpers_end(link);
+	wake(link, JT_WAKES_ALL_GONE);
+}
+
 void jt_links_turn(struct jt_controller *c)
 {
 	struct jt_link *link;
 
 	for (link = c->links; link; link = link->next) {
+		if (link->bell)
+			bell_heard(link);
 		if (link->cut)
 			cut_end(link);
+		if (link->page && silent(link))
+			silence(link);
 		if (link->page && link->hypervisor->lost && link->hypervisor->lost(link)) {
 			jt_log("the memory of guest %s was taken away: its helpers are gone",
 			       c->guests[link->guest].spec.name);

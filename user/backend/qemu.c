@@ -88,16 +88,19 @@ static int file_open(struct memory *m, const struct jt_guest_spec *spec, const c
 	struct stat st;
 
 	*wrong = "its memory file can't be opened or made";
-	m->fd = open(spec->memory, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0660);
+	m->fd = open(spec->memory, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0660);
+	if (m->fd >= 0 && fchown(m->fd, spec->user, spec->group))
+		return -errno;
+	if (m->fd < 0 && errno == EEXIST)
+		m->fd = open(spec->memory, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
 	if (m->fd < 0 || fstat(m->fd, &st))
 		return -errno;
 	if (!S_ISREG(st.st_mode))
 		return -EINVAL;
-	if (!st.st_size) {
+	if (!st.st_size && ftruncate(m->fd, FILE_DEFAULT))
+		return -errno;
+	if (!st.st_size)
 		st.st_size = FILE_DEFAULT;
-		if (fchown(m->fd, spec->user, spec->group) || ftruncate(m->fd, st.st_size))
-			return -errno;
-	}
 	*wrong = "its memory file must have a multiple of 4K, 1M at least";
 	m->size = (uint64_t)st.st_size;
 	return m->size < FILE_MIN || m->size % JT_MACHINE_PAGE ? -EINVAL : 0;

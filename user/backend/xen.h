@@ -39,8 +39,9 @@
 
 /* The memory of one helper. */
 struct jt_xen_memory {
-	uint8_t *map;	 /* NULL: none */
-	uint32_t mapped; /* pages there */
+	uint8_t *map;	  /* NULL: none */
+	uint32_t mapped;  /* pages there */
+	uint32_t charged; /* pages of the whole, mapped or not */
 	/* Only with grant-copy. */
 	uint32_t *refs; /* of the whole slice, a page each */
 	uint8_t *rings; /* ours: send, then receive */

@@ -167,7 +167,6 @@ static int pages_map(struct jt_link *link, struct jt_xen_memory *m, uint32_t *re
 	if (!m->map)
 		return errno ? -errno : -EFAULT;
 	m->mapped = count;
-	x->pages += count;
 	link->maps++;
 	link->granted += count;
 	return 0;
@@ -247,6 +246,8 @@ int jt_xen_map(struct jt_link *link, unsigned int slot, struct jt_slice_state *s
 
 	if (pages > JT_MACHINE_LISTS * JT_MACHINE_LIST || pages > JT_XEN_PAGES_MAX - x->pages)
 		return -ENOSPC;
+	m->charged = (uint32_t)pages; /* rings that are copied are memory of ours */
+	x->pages += m->charged;
 	err = memory_map(link, slot, m, s, (uint32_t)pages);
 	if (err) {
 		jt_xen_unmap(link, slot, s);
@@ -270,11 +271,11 @@ void jt_xen_unmap(struct jt_link *link, unsigned int slot, struct jt_slice_state
 
 	if (m->map) {
 		xengnttab_unmap(jt_xen_host.grants, m->map, m->mapped);
-		x->pages -= m->mapped;
 		link->granted -= m->mapped;
 	}
 	if (m->rings)
 		munmap(m->rings, (size_t)s->send_size + s->receive_size);
 	free(m->refs);
+	x->pages -= m->charged;
 	*m = (struct jt_xen_memory){ 0 };
 }

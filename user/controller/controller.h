@@ -36,6 +36,7 @@ struct jt_scheduler {
 	struct jt_cycle_settings settings;
 	uint64_t start_ns;    /* of the running cycle; 0: asleep */
 	uint64_t length_ns;   /* of the running cycle */
+	uint64_t look_ns;     /* asleep: when the timer was set to for rings; 0: it was not */
 	uint64_t measured_ns; /* when the sums below were last taken */
 	uint64_t mean_interval_ns, mean_write_ns;
 	uint64_t swaps[JT_SWAP_COUNT];
@@ -74,6 +75,7 @@ struct jt_guest_state {
 	int namespace;		   /* where it lived when last asked: the kernel's number and one */
 	uint64_t flushed_ns;	   /* when a helper last had the page leave */
 	uint64_t barred_until_ns;  /* one was cut off: no other may attach before */
+	uint64_t attach_ns;	   /* from then on a virtual machine's program may attach again */
 	uint64_t expected_ns;	   /* T_i as a helper said, until it was counted; 0: none did */
 	struct jt_guest_calls calls;
 	bool used, up;

@@ -72,6 +72,14 @@ static void arm(struct jt_controller *c, uint64_t at)
 	timerfd_settime(c->timer_watch.fd, TFD_TIMER_ABSTIME, &t, NULL);
 }
 
+void jt_scheduler_look(struct jt_controller *c, uint64_t at)
+{
+	if (c->scheduler.start_ns || c->scheduler.look_ns)
+		return;
+	c->scheduler.look_ns = at;
+	arm(c, at);
+}
+
 /* What every page announces. @start 0: as it was. */
 static void publish_cycle(struct jt_controller *c, uint64_t start, uint64_t length)
 {
@@ -114,6 +122,7 @@ static uint64_t tick(struct jt_controller *c, uint64_t now)
 {
 	uint64_t at = jt_peers_tick(c, now) ? now + JT_PEER_PROBE_NS : 0;
 
+	c->scheduler.look_ns = 0;
 	return jt_links_tick(c, now) ? now + JT_LINK_TICK_NS : at;
 }
 

@@ -35,4 +35,7 @@ extern const char *const jt_swap_names[];
 /* Messages of a guest that the page was for, taken aboard or not: T is measured by them. */
 uint64_t jt_guest_offered(const struct jt_guest *g);
 
+/* Asleep, look at virtual machines' rings at that time. */
+void jt_scheduler_look(struct jt_controller *c, uint64_t at);
+
 #endif

@@ -16,6 +16,9 @@
 #include "controller/helpers.h"
 #include "controller/places.h"
 
+#define ATTACH_BURST 32ULL
+#define ATTACH_NS 50000000ULL
+
 static bool lives_in(struct jt_controller *c, uint32_t guest, int id, uint32_t *ifindex)
 {
 	int there;
@@ -147,12 +150,13 @@ static unsigned int helpers_of(struct jt_controller *c, uint32_t guest)
 /* What its interface has: of a virtual machine's, its agent says so. */
 static int mac_of(const struct jt_helper *h, uint32_t ifindex, uint8_t mac[6])
 {
+	static const uint8_t nobody[6];
 	struct jt_netdev dev;
 	int err;
 
 	if (h->machine) {
 		memcpy(mac, h->question.u.hello.mac, 6);
-		return mac[0] & 1 ? -EADDRNOTAVAIL : 0;
+		return mac[0] & 1 || !memcmp(mac, nobody, 6) ? -EADDRNOTAVAIL : 0;
 	}
 	err = jt_netns_device(h->namespace, ifindex, &dev);
 	if (!err)
@@ -250,6 +254,39 @@ static bool may_bind(const struct jt_helper *h)
 	       jt_guest_socket_binds_first();
 }
 
+static void attach_refuse(struct jt_helper *h, int err)
+{
+	jt_helper_refuse(h, err, "%s",
+			 err == -EBUSY ? "another program has an AF_XDP socket, or an XDP "
+					 "program, on this guest's interface" :
+					 strerror(-err));
+}
+
+/* A container's interface takes one such socket; of a machine's nothing else is known here. */
+static bool receives_already(struct jt_controller *c, const struct jt_helper *h, uint32_t guest)
+{
+	const struct jt_helper *o = h->machine ? c->guests[guest].helpers : NULL;
+
+	while (o && o->receive != JT_RECEIVE_XDP)
+		o = o->next_here;
+	return o && h->question.u.hello.receive == JT_RECEIVE_XDP;
+}
+
+/* To attach costs the controller time: a machine may some times at once, and then so often. */
+static bool too_often(struct jt_controller *c, const struct jt_helper *h, uint32_t guest)
+{
+	uint64_t now = jt_env_now(), *next = &c->guests[guest].attach_ns;
+
+	if (!h->machine)
+		return false;
+	if (*next < now)
+		*next = now;
+	if (*next - now > ATTACH_BURST * ATTACH_NS)
+		return true;
+	*next += ATTACH_NS;
+	return false;
+}
+
 /* What this guest's helpers can't have. Return: 0 or negative errno, after an answer. */
 static int guest_check(struct jt_controller *c, struct jt_helper *h, uint32_t guest)
 {
@@ -268,17 +305,13 @@ static int guest_check(struct jt_controller *c, struct jt_helper *h, uint32_t gu
 	else if (!may_bind(h))
 		jt_helper_refuse(h, -EOPNOTSUPP,
 				 "before Linux 6.4 only helpers of root can have an AF_XDP socket");
+	else if (receives_already(c, h, guest))
+		attach_refuse(h, -EBUSY);
+	else if (too_often(c, h, guest))
+		jt_helper_refuse(h, -EAGAIN, "guest %s attaches too often", name);
 	else
 		return 0;
 	return -EPERM;
-}
-
-static void attach_refuse(struct jt_helper *h, int err)
-{
-	jt_helper_refuse(h, err, "%s",
-			 err == -EBUSY ? "another program has an AF_XDP socket, or an XDP "
-					 "program, on this guest's interface" :
-					 strerror(-err));
 }
 
 void jt_helper_hello(struct jt_controller *c, struct jt_helper *h)
