@@ -28,14 +28,14 @@ probes_end() {
 }
 
 # calls NAME, sum NAME - how often it was called, and what it was asked for in all
-calls() { event "$1" hist | awk '/hitcount:/ && /common_cpu/ { n += $5 } END { print n + 0 }'; }
+calls() { event "$1" hist | awk '/hitcount:/ && /common_cpu/ { for (i = 1; i < NF; i++) if ($i == "hitcount:") n += $(i + 1) } END { print n + 0 }'; }
 sum() { event "$1" hist | awk '/hitcount:/ && /common_cpu/ { n += $NF } END { print n + 0 }'; }
 
 # Events that arrived: /proc/interrupts has a line for each channel, a column for each processor.
 # shellcheck disable=SC2016 # awk's
 arrived='{ for (i = 2; $i ~ /^[0-9]+$/; i++) n += $i } END { print n + 0 }'
 in_dom0() { grep -E " $(vif_of "$1")-q" /proc/interrupts | awk "$arrived"; }
-in_guest() { on "$1" "grep eth0-q /proc/interrupts | awk '$arrived'"; }
+in_guest() { on "$1" "grep -E ' (eth0|vif0)-q' /proc/interrupts | awk '$arrived'"; }
 
 figures() {
 	echo "$(in_dom0 "$1") $(in_guest "$1") $(calls rings) $(sum copies) $(calls copies) $(sum maps)"
