@@ -148,11 +148,12 @@ static int put_run(struct jitney_flow *f, const struct iovec *messages, unsigned
 
 	for (i = 0; i < count && !err; i += !err)
 		err = put(f, &messages[i]);
-	if (j->lone)
+	if (j->lone) {
+		j->lone = false;
 		jt_call_flush(j);
-	else if (err || !(flags & JITNEY_MORE))
+	} else if (err || !(flags & JITNEY_MORE)) {
 		j->call->publish(j);
-	j->lone = false;
+	}
 	j->statistics.sent += i;
 	return i ? (int)i : err;
 }
