@@ -14,7 +14,7 @@ event() { cat "$tracing/events/jitney/$1/$2"; }
 
 probes_begin() {
 	local name
-	mountpoint -q "$tracing" || mount -t tracefs tracefs "$tracing"
+	grep -q "$tracing" /proc/mounts || mount -t tracefs tracefs "$tracing"
 	for name in "${!probe[@]}"; do
 		echo "p:jitney/$name ${probe[$name]}" >>"$tracing/kprobe_events"
 		echo 'hist:keys=common_cpu:vals=n' >"$tracing/events/jitney/$name/trigger"
