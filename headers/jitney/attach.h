@@ -72,8 +72,8 @@ struct jt_attach_hello {
 	__u32 send_size;	  /* bytes, a power of two */
 	__u32 receive_size;
 	/* Answer. */
-	__u32 fds;     /* bit i: descriptor i of enum jt_attach_fd came along */
-	__u32 ifindex; /* of the guest's interface, in the guest's namespace */
+	__u32 fds;	    /* bit i: descriptor i of enum jt_attach_fd came along */
+	__u32 ifindex;	    /* of the guest's interface, in the guest's namespace */
 	__u64 slice_offset; /* in JT_FD_SLICE: 0, but in virtual machines */
 	__u64 slice_size;
 	__u64 notice_offset;
@@ -82,7 +82,7 @@ struct jt_attach_hello {
 	__u16 ethertype; /* be: of guest frames */
 	struct jt_geometry geometry;
 	__u32 guest_id;
-	__u32 queue; /* of JT_FD_SOCKET, or JT_QUEUE_UNBOUND */
+	__u32 queue;   /* of JT_FD_SOCKET, or JT_QUEUE_UNBOUND */
 	__u32 machine; /* 1: a virtual machine, where the kernel's way is the longer one */
 	__u32 unused;
 };
@@ -115,6 +115,13 @@ struct jt_attach_message {
 JT_ASSERT(sizeof(struct jt_attach_hello) <= JT_ATTACH_TEXT, "protocol");
 JT_ASSERT(sizeof(struct jt_request) <= JT_ATTACH_TEXT, "protocol");
 JT_ASSERT(sizeof(struct jt_attach_message) == 16 + JT_ATTACH_TEXT, "protocol");
+
+/* Is it one of this protocol? */
+JT_INLINE bool jt_attach_sound(const struct jt_attach_message *m)
+{
+	return m->magic == JT_ATTACH_MAGIC && m->version == JT_ATTACH_VERSION &&
+	       m->size == sizeof(*m);
+}
 
 /* Bytes of chunks for the AF_XDP socket that a helper needs; 0: it needs none. */
 JT_INLINE __u64 jt_attach_umem(const struct jt_attach_hello *hello, __u32 chunk)

@@ -33,30 +33,30 @@
 #define JT_MACHINE_MAGIC 0x4a544d43U /* "JTMC" */
 #define JT_MACHINE_VERSION 1
 #define JT_MACHINE_SLOTS 16U
-#define JT_MACHINE_LISTS 10U /* pages of grants: as many as the largest slice needs */
-#define JT_MACHINE_LIST 1024U	/* grants in a page */
+#define JT_MACHINE_LISTS 10U  /* pages of grants: as many as the largest slice needs */
+#define JT_MACHINE_LIST 1024U /* grants in a page */
 #define JT_MACHINE_PAGE 4096U
 
 #define JT_ATTACH_BYE 64 /* the helper is gone; the answer: and so are its mappings */
 
 struct jt_machine_slot {
-	__u32 asked;			    /* agent */
-	__u32 answered;			    /* controller: then the answer is there */
-	__u32 lists[JT_MACHINE_LISTS];	    /* agent, Xen: grants of pages that list the
+	__u32 asked;			  /* agent */
+	__u32 answered;			  /* controller: then the answer is there */
+	__u32 lists[JT_MACHINE_LISTS];	  /* agent, Xen: grants of pages that list the
 					       grants of the helper's memory, with HELLO */
-	struct jt_attach_message message;   /* the question, then the answer */
+	struct jt_attach_message message; /* the question, then the answer */
 };
 
 struct jt_machine {
-	__u32 magic;	/* controller: JT_MACHINE_MAGIC while it runs */
-	__u32 version;	/* controller */
-	__u64 session;	/* controller: another one with each start; then all attach anew */
-	__u64 boot;	/* agent: another one with each start; then who was attached is gone */
-	__u64 size;	/* agent: bytes that it sees of a memory file, with this page */
-	__u64 clock_ns; /* agent: its CLOCK_MONOTONIC as it rang */
-	__u64 wakes;	/* any: set by the controller, taken by the agent: JT_WAKES_* */
-	__u32 rung;	/* agent: how often it rang */
-	__u32 heard;	/* controller: `rung' when it last looked: it lives */
+	__u32 magic;	   /* controller: JT_MACHINE_MAGIC while it runs */
+	__u32 version;	   /* controller */
+	__u64 session;	   /* controller: another one with each start; then all attach anew */
+	__u64 boot;	   /* agent: another one with each start; then who was attached is gone */
+	__u64 size;	   /* agent: bytes that it sees of a memory file, with this page */
+	__u64 clock_ns;	   /* agent: its CLOCK_MONOTONIC as it rang */
+	__u64 wakes;	   /* any: set by the controller, taken by the agent: JT_WAKES_* */
+	__u32 rung;	   /* agent: how often it rang */
+	__u32 heard;	   /* controller: `rung' when it last looked: it lives */
 	__u32 extent_size; /* controller: of its geometry, bytes */
 	__u16 ethertype;   /* controller, be: of frames */
 	__u16 unused;
@@ -69,10 +69,10 @@ struct jt_machine {
 #define JT_MACHINE_ALIVE (JT_MACHINE_PAGE - 1)
 
 /* Bits of `wakes', for slot i. */
-#define JT_WAKES_RECEIVE(i) (1ULL << (i))	 /* as JT_FD_RECEIVE */
-#define JT_WAKES_CYCLE(i) (1ULL << (16 + (i)))	 /* as JT_FD_CYCLE */
+#define JT_WAKES_RECEIVE(i) (1ULL << (i))	/* as JT_FD_RECEIVE */
+#define JT_WAKES_CYCLE(i) (1ULL << (16 + (i)))	/* as JT_FD_CYCLE */
 #define JT_WAKES_CLAIMS(i) (1ULL << (32 + (i))) /* its bits of ports changed */
-#define JT_WAKES_GONE(i) (1ULL << (48 + (i)))	 /* the controller has cut it off */
+#define JT_WAKES_GONE(i) (1ULL << (48 + (i)))	/* the controller has cut it off */
 #define JT_WAKES_ALL_GONE (0xffffULL << 48)
 
 /* Behind a slice of @size bytes, which is a multiple of a page. */

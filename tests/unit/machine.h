@@ -69,7 +69,7 @@ static TEST_UNUSED int bye(unsigned int slot)
 /* As the loop does at the end of a turn. */
 static TEST_UNUSED void turn_ends(void)
 {
-	jt_links_turn(&c);
+	jt_links_turn(&c, jt_env_now());
 	jt_helpers_reap(&c);
 }
 

@@ -351,6 +351,7 @@ static void test_silence(void **state)
 	turn_ends();
 	assert_int_equal(mapped(), 1);
 	machine->heard_ns -= 60000000000ULL;
+	c.links_looked_ns = 0;
 	turn_ends();
 	assert_int_equal(mapped(), 0);
 	assert_true(page->wakes & JT_WAKES_GONE(4));

@@ -18,13 +18,6 @@
 #include "common/log.h"
 #include "common/parcel.h"
 
-static void shut(int *fd)
-{
-	if (*fd >= 0)
-		close(*fd);
-	*fd = -1;
-}
-
 /* What this machine lacks is its owner's affair: it stands in our log, too. */
 __attribute__((format(printf, 3, 4))) static void refuse(struct jt_seat *s, int err,
 							 const char *format, ...)
@@ -33,10 +26,8 @@ __attribute__((format(printf, 3, 4))) static void refuse(struct jt_seat *s, int 
 	struct jt_attach_message m = s->message;
 	va_list args;
 
-	m.error = err;
-	memset(&m.u, 0, sizeof(m.u));
 	va_start(args, format);
-	vsnprintf(m.u.text, sizeof(m.u.text), format, args);
+	jt_refusal(&m, err, format, args);
 	va_end(args);
 	jt_log_limited(&limit, "refused a program: %s", m.u.text);
 	jt_parcel_send(s->connection, &m, NULL);
@@ -59,17 +50,17 @@ void jt_seat_open(struct jt_agent *a, int connection)
 			       .socket = -1,
 			       .program.link = -1 };
 	if (jt_agent_watch(a, (unsigned int)(s - a->seats)))
-		shut(&s->connection);
+		jt_shut(&s->connection);
 }
 
 /* What was given to the program that sat here, but for the host's memory. */
 static void give_back(struct jt_seat *s)
 {
 	jt_guest_program_close(&s->program);
-	shut(&s->socket);
-	shut(&s->doorbell);
-	shut(&s->receive);
-	shut(&s->cycle);
+	jt_shut(&s->socket);
+	jt_shut(&s->doorbell);
+	jt_shut(&s->receive);
+	jt_shut(&s->cycle);
 	if (s->memory)
 		munmap(s->memory, s->size);
 	s->memory = NULL;
@@ -107,7 +98,7 @@ void jt_seat_close(struct jt_agent *a, unsigned int seat, bool host)
 
 	if (!sat || (host && s->leaving))
 		return;
-	shut(&s->connection);
+	jt_shut(&s->connection);
 	give_back(s);
 	if (host && s->waiting) { /* the slot is the host's until it has answered */
 		s->gone = true;
@@ -186,11 +177,8 @@ static void bind_socket(struct jt_agent *a, struct jt_seat *s)
 static void question(struct jt_agent *a, unsigned int seat)
 {
 	struct jt_seat *s = &a->seats[seat];
-	bool sound = s->message.magic == JT_ATTACH_MAGIC &&
-		     s->message.version == JT_ATTACH_VERSION &&
-		     s->message.size == sizeof(s->message);
 
-	if (!sound || s->message.op == JT_ATTACH_BYE)
+	if (!jt_attach_sound(&s->message) || s->message.op == JT_ATTACH_BYE)
 		refuse(s, -EPROTO, "this agent speaks version %d", JT_ATTACH_VERSION);
 	else if (!a->session)
 		refuse(s, -ECONNREFUSED, "the host runs no controller for this machine");
@@ -305,8 +293,8 @@ static void welcome(struct jt_agent *a, unsigned int seat)
 		s->attached = true;
 		jt_parcel_send(s->connection, &s->message, &parcel);
 	}
-	shut(&theirs[0]);
-	shut(&theirs[1]);
+	jt_shut(&theirs[0]);
+	jt_shut(&theirs[1]);
 	if (err)
 		welcome_fail(a, seat, err);
 }

@@ -22,6 +22,7 @@
 #include <jitney/env_user.h>
 #include "agent.h"
 #include "common/log.h"
+#include "common/netdev.h"
 
 #define PATH 96
 #define REFUSALS_MAX 3
@@ -349,16 +350,13 @@ static int xen_memory(struct jt_agent *a, unsigned int seat)
 /* Only the kernel knows our interface's number among the guest's. */
 static unsigned int device_of(const char *interface)
 {
-	char path[64], target[256], rest;
-	unsigned int device = 0;
-	ssize_t n;
+	unsigned int device;
+	char name[64], rest;
 
-	snprintf(path, sizeof(path), "/sys/class/net/%s/device", interface);
-	n = readlink(path, target, sizeof(target) - 1);
-	target[n < 0 ? 0 : n] = '\0';
-	if (!strrchr(target, '/') || sscanf(strrchr(target, '/'), "/vif-%u%c", &device, &rest) != 1)
-		return 0;
-	return device;
+	return jt_netdev_bus_name(interface, name, sizeof(name)) &&
+			       sscanf(name, "vif-%u%c", &device, &rest) == 1 ?
+		       device :
+		       0;
 }
 
 static int watches_open(struct jt_agent *a, struct xen *x)

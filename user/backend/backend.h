@@ -97,6 +97,7 @@ struct jt_link {
 	unsigned int again;   /* rings for what it has not taken */
 	uint64_t rang_ns;     /* when it was last rung */
 	uint32_t fence;	      /* number of the last one; never 0 */
+	bool fencing;	      /* one may be on its way */
 	uint64_t rings, rung; /* to the agent, and by it */
 	/* Xen: pages mapped now; mappings made, copies by the hypervisor and their pieces. */
 	uint64_t granted, maps, copies, segments;
@@ -126,7 +127,7 @@ void jt_link_frame(struct jt_link *link, uint32_t fence);
 /* Send a fence. Return: its number. */
 uint32_t jt_link_fence(struct jt_link *link);
 
-/* fence.c: a message is put into the ring of a virtual machine's helper. */
+/* fence.c: a frame has messages of a flow for the ring of a virtual machine's helper. */
 void jt_fence_look(struct jt_helper *h, const struct jt_slice_arrival *a, uint64_t now);
 /* How much of the ring it may be shown now; sends a fence if one is due. */
 uint64_t jt_fence_head(struct jt_helper *h, uint64_t now);
@@ -137,7 +138,7 @@ bool jt_fence_tick(struct jt_link *link, uint64_t now);
 void jt_link_bell(struct jt_controller *c, uint32_t guest);
 
 /* At the end of a turn: those that were cut off are closed. */
-void jt_links_turn(struct jt_controller *c);
+void jt_links_turn(struct jt_controller *c, uint64_t now);
 /* Ring again where it may have been lost. Return: whether to look once more in JT_LINK_TICK_NS. */
 bool jt_links_tick(struct jt_controller *c, uint64_t now);
 

@@ -62,6 +62,7 @@ uint64_t jt_fence_head(struct jt_helper *h, uint64_t now)
 		f->head = h->slice.receive_head;
 		f->since_ns = now;
 		f->number = jt_link_fence(h->machine);
+		h->machine->fencing = true;
 		return f->shown;
 	}
 	f->shown = h->slice.receive_head;
@@ -74,17 +75,19 @@ bool jt_fence_tick(struct jt_link *link, uint64_t now)
 	struct jt_helper *h;
 	unsigned int i;
 
-	for (i = 0; i < JT_MACHINE_SLOTS; i++) {
+	for (i = 0; link->fencing && i < JT_MACHINE_SLOTS; i++) {
 		h = link->helpers[i];
 		if (!h || !h->fence.waits)
 			continue;
 		if (passed(h, now)) {
 			jt_slice_dirty(link->c, h);
 			some = true;
+		} else {
+			any = true;
 		}
-		any = true;
 	}
+	link->fencing = any;
 	if (some)
-		jt_slices_flush(link->c);
-	return any;
+		jt_slices_flush(link->c); /* may send the next */
+	return link->fencing;
 }

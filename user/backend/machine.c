@@ -15,6 +15,7 @@
 
 #define CLOCK_NS 5000000000ULL /* then a new look at the guest's clock is better than an old one */
 #define FRAME_MIN 60	       /* of Ethernet, without its FCS */
+#define LOOK_NS 1000000000ULL  /* between two looks for who is gone */
 #define RINGS_MAX 8	       /* to an agent that does not take what it was rung for */
 
 static void ring(struct jt_link *link, uint64_t now)
@@ -123,7 +124,7 @@ static int machine_port(struct jt_helper *h, uint16_t port, bool taken)
 /* An agent's next word is looked at in a turn of its own: have it say one. */
 static void machine_cut(struct jt_helper *h)
 {
-	h->machine->cut = true;
+	h->machine->cut = h->machine->c->links_due = true;
 	wake(h->machine, JT_WAKES_GONE(h->seat));
 }
 
@@ -261,7 +262,7 @@ void jt_link_rung(struct jt_link *link)
 void jt_link_bell(struct jt_controller *c, uint32_t guest)
 {
 	if (guest < JT_GUESTS_MAX && c->guests[guest].used && c->guests[guest].machine)
-		c->guests[guest].machine->bell = true;
+		c->guests[guest].machine->bell = c->links_due = true;
 }
 
 /* Once a turn, however often it rings: up to then the program tells of no other. */
@@ -388,13 +389,15 @@ static void cut_end(struct jt_link *link)
 }
 
 /* An agent says something every CLOCK_NS while a program of its is attached. */
-static bool silent(const struct jt_link *link)
+static bool silent(const struct jt_link *link, uint64_t now)
 {
 	unsigned int i;
 
+	if (now - link->heard_ns <= 3 * CLOCK_NS)
+		return false;
 	for (i = 0; i < JT_MACHINE_SLOTS; i++)
 		if (link->helpers[i] && link->helpers[i]->slice.header)
-			return jt_env_now() - link->heard_ns > 3 * CLOCK_NS;
+			return true;
 	return false;
 }
 
@@ -405,16 +408,21 @@ static void silence(struct jt_link *link)
 	wake(link, JT_WAKES_ALL_GONE);
 }
 
-void jt_links_turn(struct jt_controller *c)
+/* Without a cause it looks at nothing but the time: there may be many machines. */
+void jt_links_turn(struct jt_controller *c, uint64_t now)
 {
 	struct jt_link *link;
 
+	if (!c->links_due && now - c->links_looked_ns < LOOK_NS)
+		return;
+	c->links_due = false;
+	c->links_looked_ns = now;
 	for (link = c->links; link; link = link->next) {
 		if (link->bell)
 			bell_heard(link);
 		if (link->cut)
 			cut_end(link);
-		if (link->page && silent(link))
+		if (link->page && silent(link, now))
 			silence(link);
 		if (link->page && link->hypervisor->lost && link->hypervisor->lost(link)) {
 			jt_log("the memory of guest %s was taken away: its helpers are gone",

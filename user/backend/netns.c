@@ -146,20 +146,13 @@ static void netns_welcome(struct jt_controller *c, struct jt_helper *h, struct j
 	m->u.hello.domain_size = jt_domain_size(&c->options->geometry);
 }
 
-static void shut(int *fd)
-{
-	if (*fd >= 0)
-		close(*fd);
-	*fd = -1;
-}
-
 static void netns_answer(struct jt_helper *h, const struct jt_attach_message *m,
 			 const struct jt_parcel *parcel)
 {
 	jt_parcel_send(h->watch.fd, m, parcel);
 	/* What is only the helper's now shows us its end, and it ours. */
-	shut(&h->receive_theirs);
-	shut(&h->cycle_theirs);
+	jt_shut(&h->receive_theirs);
+	jt_shut(&h->cycle_theirs);
 }
 
 static int netns_port(struct jt_helper *h, uint16_t port, bool taken)
@@ -175,11 +168,11 @@ static void netns_cut(struct jt_helper *h)
 static void netns_release(struct jt_controller *c, struct jt_helper *h)
 {
 	jt_watch_close(c, &h->doorbell);
-	shut(&h->receive_event);
-	shut(&h->cycle);
-	shut(&h->receive_theirs);
-	shut(&h->cycle_theirs);
-	shut(&h->socket);
+	jt_shut(&h->receive_event);
+	jt_shut(&h->cycle);
+	jt_shut(&h->receive_theirs);
+	jt_shut(&h->cycle_theirs);
+	jt_shut(&h->socket);
 	h->unbound = false;
 	jt_guest_program_close(&h->program);
 	jt_slice_close(&h->slice);

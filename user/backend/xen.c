@@ -12,6 +12,7 @@
 
 #include "backend/xen.h"
 #include "common/log.h"
+#include "common/netdev.h"
 
 struct jt_xen_host jt_xen_host;
 
@@ -37,18 +38,11 @@ static xentoollog_logger logger = { quiet, no_progress, not_destroyed };
 /* The kernel's name for what is behind an interface, whatever that is called itself. */
 static bool vif_find(const char *interface, unsigned int *domain, unsigned int *device)
 {
-	char path[64], target[256], rest;
-	ssize_t n;
+	char name[64], rest;
 
-	if (sscanf(interface, "vif%u.%u%c", domain, device, &rest) == 2)
-		return true;
-	snprintf(path, sizeof(path), "/sys/class/net/%s/device", interface);
-	n = readlink(path, target, sizeof(target) - 1);
-	if (n < 0)
-		return false;
-	target[n] = 0;
-	return strrchr(target, '/') &&
-	       sscanf(strrchr(target, '/'), "/vif-%u-%u%c", domain, device, &rest) == 2;
+	return sscanf(interface, "vif%u.%u%c", domain, device, &rest) == 2 ||
+	       (jt_netdev_bus_name(interface, name, sizeof(name)) &&
+		sscanf(name, "vif-%u-%u%c", domain, device, &rest) == 2);
 }
 
 /* Guests without helpers need nothing of all this. */

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include <errno.h>
+#include <limits.h>
 #include <linux/ethtool.h>
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 #include <linux/sockios.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -290,6 +292,19 @@ uint32_t jt_netdev_xdp(uint32_t ifindex)
 		nl_recvmsgs_default(sock);
 	nl_socket_free(sock);
 	return id;
+}
+
+bool jt_netdev_bus_name(const char *interface, char *out, size_t size)
+{
+	char path[64], target[PATH_MAX];
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/sys/class/net/%s/device", interface);
+	n = readlink(path, target, sizeof(target) - 1);
+	if (n < 0)
+		return false;
+	target[n] = '\0';
+	return snprintf(out, size, "%s", basename(target)) < (int)size;
 }
 
 uint32_t jt_netdev_speed(const char *name)

@@ -18,6 +18,9 @@ struct jt_netdev {
 /* Read a device by name. Return: 0, or negative errno (-ENODEV: no such one). */
 int jt_netdev_get(const char *name, struct jt_netdev *out);
 
+/* What its bus calls the device behind an interface, such as vif-3-0. Return: false: none. */
+bool jt_netdev_bus_name(const char *interface, char *out, size_t size);
+
 /* The speed of a device's link in Mbit/s; 0: not known. */
 uint32_t jt_netdev_speed(const char *name);
 

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "common/parcel.h"
 
@@ -11,6 +13,13 @@ void jt_parcel_add(struct jt_parcel *p, enum jt_attach_fd which, int fd)
 		return;
 	p->fds |= 1U << which;
 	p->list[p->count++] = fd;
+}
+
+void jt_refusal(struct jt_attach_message *m, int err, const char *format, va_list args)
+{
+	m->error = err;
+	memset(&m->u, 0, sizeof(m->u));
+	vsnprintf(m->u.text, sizeof(m->u.text), format, args);
 }
 
 void jt_parcel_send(int connection, const struct jt_attach_message *m,
@@ -58,4 +67,11 @@ void jt_ringer_ring(int ours)
 
 	/* Who has more of them than there is room for has not looked at any. */
 	send(ours, &one, sizeof(one), MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+void jt_shut(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
 }

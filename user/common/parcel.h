@@ -4,6 +4,7 @@
 #define JITNEY_PARCEL_H
 
 #include <jitney/attach.h>
+#include <stdarg.h>
 
 /* Descriptors that go along with an answer. */
 struct jt_parcel {
@@ -14,6 +15,10 @@ struct jt_parcel {
 
 /* In the order of enum jt_attach_fd. @fd: stays the caller's; negative: none */
 void jt_parcel_add(struct jt_parcel *p, enum jt_attach_fd which, int fd);
+
+/* Turn a question into an answer that it was refused, with a sentence. */
+__attribute__((format(printf, 3, 0))) void jt_refusal(struct jt_attach_message *m, int err,
+						      const char *format, va_list args);
 
 /*
  * Send an answer without waiting; who does not read it loses its connection.
@@ -26,5 +31,8 @@ void jt_parcel_send(int connection, const struct jt_attach_message *m,
 int jt_ringer_open(int *ours, int *theirs);
 /* Never waits. */
 void jt_ringer_ring(int ours);
+
+/* Close it, if it is one. */
+void jt_shut(int *fd);
 
 #endif

@@ -140,7 +140,9 @@ struct jt_controller {
 	struct jt_capture capture;
 	struct jt_client *clients;
 	struct jt_helpers helpers;
-	struct jt_link *links; /* to agents in virtual machines, by `next' */
+	struct jt_link *links;	  /* to agents in virtual machines, by `next' */
+	bool links_due;		  /* one of them has rung, or is to lose a helper */
+	uint64_t links_looked_ns; /* when they were last looked through */
 	struct jt_notice_board board;
 	struct jt_netdev_watch *netdev;
 	struct ring_buffer *events;

@@ -59,7 +59,7 @@ void jt_deliver_add(struct jt_deliver *d, const struct jt_found *m, struct jt_gu
 /* Hand over what was gathered; counts it as delivered, or as lost and why. */
 void jt_deliver_flush(struct jt_deliver *d);
 
-/* Send one frame at once. Return: 0 or negative errno. */
+/* Send one frame at once, without waiting. Return: 0 or negative errno. */
 int jt_deliver_frame(struct jt_deliver *d, uint32_t ifindex, const void *frame, size_t length);
 
 #endif

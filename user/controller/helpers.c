@@ -108,10 +108,8 @@ void jt_helper_refuse(struct jt_helper *h, int err, const char *format, ...)
 	struct jt_attach_message m = h->question;
 	va_list args;
 
-	m.error = err;
-	memset(&m.u, 0, sizeof(m.u));
 	va_start(args, format);
-	vsnprintf(m.u.text, sizeof(m.u.text), format, args);
+	jt_refusal(&m, err, format, args);
 	va_end(args);
 	h->backend->answer(h, &m, NULL);
 }
@@ -143,12 +141,6 @@ static void barrier(struct jt_controller *c, struct jt_helper *h)
 	h->backend->answer(h, &m, NULL);
 }
 
-static bool sound(const struct jt_attach_message *m)
-{
-	return m->magic == JT_ATTACH_MAGIC && m->version == JT_ATTACH_VERSION &&
-	       m->size == sizeof(*m);
-}
-
 void jt_helper_ask(struct jt_controller *c, struct jt_helper *h)
 {
 	static void (*const ops[])(struct jt_controller * c, struct jt_helper * h) = {
@@ -159,7 +151,7 @@ void jt_helper_ask(struct jt_controller *c, struct jt_helper *h)
 	uint32_t op = h->question.op;
 
 	h->calls.questions++;
-	if (!sound(&h->question))
+	if (!jt_attach_sound(&h->question))
 		jt_helper_refuse(h, -EPROTO, "this controller speaks version %d",
 				 JT_ATTACH_VERSION);
 	else if (op >= JT_ARRAY_SIZE(ops) || !ops[op])

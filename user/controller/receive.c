@@ -97,6 +97,8 @@ static struct route route_find(struct jt_controller *c, const struct jt_found *m
 			r.helper = NULL;
 		if (r.helper)
 			r.arrival = jt_slice_arrival(m->bytes, m->template_size);
+		if (r.helper && r.helper->machine)
+			jt_fence_look(r.helper, &r.arrival, jt_env_now());
 	}
 	return r;
 }

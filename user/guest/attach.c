@@ -124,8 +124,7 @@ static int exchange(int fd, uint32_t op, struct jt_attach_message *m, int beside
 	err = question_send(fd, m, beside);
 	if (!err)
 		err = answer_receive(fd, m, fds, count);
-	if (!err && (m->magic != JT_ATTACH_MAGIC || m->version != JT_ATTACH_VERSION ||
-		     m->size != sizeof(*m) || m->error > 0))
+	if (!err && (!jt_attach_sound(m) || m->error > 0))
 		err = -EPROTO;
 	return err;
 }

@@ -86,9 +86,12 @@ static bool goes_aboard(struct jitney_flow *f, size_t length, uint64_t now)
 	if (!f->known || f->kind != JT_PLACE_PEER)
 		return false;
 	if (!(length > JT_READ(n->small) ? large_goes(f, n, length, now) :
-					   small_goes(f, n, length, now)) ||
-	    now > JT_READ(n->peer_alive_until_ns[f->id]))
+					   small_goes(f, n, length, now)))
 		return false;
+	if (now > JT_READ(n->peer_alive_until_ns[f->id])) {
+		j->lone = false;
+		return false;
+	}
 	f->aboard_ns = now;
 	j->peers[f->id].swaps = JT_READ(n->swaps);
 	return true;
