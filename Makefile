@@ -257,7 +257,8 @@ build/tests/jt-traffic build/tests/jt-lives: build/lib/libjitney.a
 
 # The controller from the inside.
 build/tests/test_slices build/tests/test_enemy build/tests/test_calls build/tests/test_calls_order \
-build/tests/test_shares build/tests/test_shares_fill build/tests/test_machine build/tests/test_xen: \
+build/tests/test_shares build/tests/test_shares_fill build/tests/test_machine build/tests/test_fence \
+build/tests/test_xen: \
 	$(filter-out %/main.o,$(JITNEYD_C:%.c=build/asan/obj/%.o)) \
 	build/asan/obj/common.a
 
