@@ -114,7 +114,6 @@ few() {
 	intact got
 }
 
-# In the machines of tests/vm, too.
 @test "calls: each of them to each way to receive, a few messages at a time" {
 	local call rx
 	lab 1 1

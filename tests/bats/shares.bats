@@ -208,8 +208,6 @@ with_share() {
 	setting "$@"
 }
 
-# A rate is held over any time, so what is measured is at most that and a burst. A loaded machine
-# may let nobody send for longer than tokens can be saved up.
 # Messages a second that leave: a member of a domain writes banks ahead.
 leaving() {
 	local what='[.totals.sent_messages + .totals.passed, now] | tojson' first
@@ -218,6 +216,8 @@ leaving() {
 	jq -rn "$first as \$a | $(ask a status "$what") as \$b | (\$b[0] - \$a[0]) / (\$b[1] - \$a[1]) | round"
 }
 
+# A rate is held over any time, so what is measured is at most that and a burst. A loaded machine
+# may let nobody send for longer than tokens can be saved up.
 red() {
 	local call=$1 lost borrowed
 	with_share rate=4mbit burst=32kb

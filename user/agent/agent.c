@@ -121,33 +121,24 @@ static bool unheard(const struct jt_agent *a)
 	return a->session && a->page->rung != JT_READ(a->page->heard);
 }
 
-static bool any_attached(const struct jt_agent *a)
+/* Is a program attached, or, if @waiting, does one wait for the host's answer? */
+static bool any(const struct jt_agent *a, bool waiting)
 {
-	unsigned int i;
+	const struct jt_seat *s;
 
-	for (i = 0; i < JT_MACHINE_SLOTS; i++)
-		if (a->seats[i].attached)
-			return true;
-	return false;
-}
-
-static bool any_waits(const struct jt_agent *a)
-{
-	unsigned int i;
-
-	for (i = 0; i < JT_MACHINE_SLOTS; i++)
-		if (a->seats[i].waiting)
+	for (s = a->seats; s < a->seats + JT_MACHINE_SLOTS; s++)
+		if (waiting ? s->waiting : s->attached)
 			return true;
 	return false;
 }
 
 static int patience(const struct jt_agent *a)
 {
-	if (unheard(a) || (a->session && any_waits(a)))
+	if (unheard(a) || (a->session && any(a, true)))
 		return AGAIN_MS;
 	if (!a->session)
 		return WHILE_NONE_MS;
-	return any_attached(a) ? CLOCK_MS : -1;
+	return any(a, false) ? CLOCK_MS : -1;
 }
 
 static bool dead(const struct jt_agent *a)
@@ -159,7 +150,7 @@ static bool dead(const struct jt_agent *a)
 static bool due(const struct jt_agent *a)
 {
 	return dead(a) ||
-	       (a->session && jt_env_now() - a->said_ns > CLOCK_MS * 1000000ULL && any_attached(a));
+	       (a->session && jt_env_now() - a->said_ns > CLOCK_MS * 1000000ULL && any(a, false));
 }
 
 /* Nothing happened for a while. */
@@ -170,7 +161,7 @@ static void idle(struct jt_agent *a)
 		seats_close(a);
 		a->silent = a->session;
 		a->session = 0;
-	} else if (a->silent || unheard(a) || any_waits(a) || any_attached(a)) {
+	} else if (a->silent || unheard(a) || any(a, true) || any(a, false)) {
 		jt_agent_ring(a);
 	}
 	look(a);

@@ -90,32 +90,31 @@ static bool directory_make(xs_transaction_t t, const char *path, unsigned int ow
 static bool directories_make(const struct jt_xen_link *x, xs_transaction_t t)
 {
 	char front[PATH], back[PATH], path[PATH], domain[16];
+	const struct {
+		void (*where)(const struct jt_xen_link *x, const char *key, char path[PATH]);
+		const char *key, *value;
+	} all[] = {
+		{ back_path, "/frontend", front },
+		{ back_path, "/frontend-id", domain },
+		{ back_path, "/online", "1" },
+		{ back_path, "/state", "2" }, /* XenbusStateInitWait */
+		{ front_path, "/backend", back },
+		{ front_path, "/backend-id", "0" },
+		{ front_path, "/state", "1" }, /* XenbusStateInitialising */
+	};
+	unsigned int i;
 
 	front_path(x, "", front);
 	back_path(x, "", back);
+	snprintf(domain, sizeof(domain), "%u", x->domain);
 	if (!directory_make(t, back, 0, x->domain) || !directory_make(t, front, x->domain, 0))
 		return false;
-	snprintf(domain, sizeof(domain), "%u", x->domain);
-	back_path(x, "/frontend", path);
-	if (!text_write(t, path, front))
-		return false;
-	back_path(x, "/frontend-id", path);
-	if (!text_write(t, path, domain))
-		return false;
-	back_path(x, "/online", path);
-	if (!text_write(t, path, "1"))
-		return false;
-	back_path(x, "/state", path);
-	if (!text_write(t, path, "2")) /* XenbusStateInitWait */
-		return false;
-	front_path(x, "/backend", path);
-	if (!text_write(t, path, back))
-		return false;
-	front_path(x, "/backend-id", path);
-	if (!text_write(t, path, "0"))
-		return false;
-	front_path(x, "/state", path);
-	return text_write(t, path, "1"); /* XenbusStateInitialising */
+	for (i = 0; i < JT_ARRAY_SIZE(all); i++) {
+		all[i].where(x, all[i].key, path);
+		if (!text_write(t, path, all[i].value))
+			return false;
+	}
+	return true;
 }
 
 static int directories_write(struct jt_xen_link *x)
