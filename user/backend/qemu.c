@@ -88,8 +88,9 @@ static int file_open(struct memory *m, const struct jt_guest_spec *spec, const c
 	struct stat st;
 
 	*wrong = "its memory file can't be opened or made";
-	m->fd = open(spec->memory, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0660);
-	if (m->fd >= 0 && fchown(m->fd, spec->user, spec->group))
+	m->fd = open(spec->memory, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	/* Whatever our umask: its group may write to it, too. */
+	if (m->fd >= 0 && (fchown(m->fd, spec->user, spec->group) || fchmod(m->fd, 0660)))
 		return -errno;
 	if (m->fd < 0 && errno == EEXIST)
 		m->fd = open(spec->memory, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
