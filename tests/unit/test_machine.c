@@ -257,6 +257,18 @@ static void test_bells_of_a_turn(void **state)
 	assert_int_equal(c.datapath.guests[GUEST].rung, 0);
 }
 
+/* Who attaches by a ring of this turn has been heard, and stays. */
+static void test_bell_that_attaches(void **state)
+{
+	(void)state;
+	say_hello(0, JT_CALL_SLICE, JT_RECEIVE_SLICE);
+	jt_link_bell(&c, GUEST);
+	turn_ends();
+	assert_int_equal(page->slots[0].message.error, 0);
+	assert_int_equal(mapped(), 1);
+	assert_false(page->wakes & JT_WAKES_GONE(0));
+}
+
 /* A machine that was reset says nothing any more. */
 static void test_silence(void **state)
 {
@@ -394,6 +406,7 @@ int main(void)
 		TEST(test_attaching_has_a_rate),
 		TEST(test_one_receives_by_xdp),
 		TEST(test_bells_of_a_turn),
+		TEST(test_bell_that_attaches),
 		TEST(test_silence),
 		TEST(test_enemy),
 		TEST(test_enemy_that_writes_meanwhile),

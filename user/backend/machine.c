@@ -393,7 +393,7 @@ static bool silent(const struct jt_link *link, uint64_t now)
 {
 	unsigned int i;
 
-	if (now - link->heard_ns <= 3 * CLOCK_NS)
+	if (now < link->heard_ns + 3 * CLOCK_NS) /* it may have rung since @now */
 		return false;
 	for (i = 0; i < JT_MACHINE_SLOTS; i++)
 		if (link->helpers[i] && link->helpers[i]->slice.header)

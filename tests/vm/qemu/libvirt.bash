@@ -83,6 +83,7 @@ domain() {
 	cat <<-END
 		<domain type='qemu'>
 		  <name>$1</name>
+		  <maxMemory slots='1' unit='GiB'>4</maxMemory>
 		  <memory unit='MiB'>320</memory>
 		  <os>
 		    <type arch='x86_64' machine='pc'>hvm</type>
@@ -90,7 +91,8 @@ domain() {
 		    <initrd>$work/guest.img</initrd>
 		    <cmdline>console=ttyS0 rdinit=/init panic=-1 mitigations=off quiet</cmdline>
 		  </os>
-		  <cpu mode='maximum'><feature policy='disable' name='cx16'/></cpu>
+		  <features><acpi/></features>
+		  <cpu mode='maximum'><feature policy='disable' name='cx16'/><numa><cell id='0' cpus='0' memory='320' unit='MiB'/></numa></cpu>
 		  <devices>
 		    $2
 		    <serial type='file'><source path='$work/$1.console'/></serial>
@@ -109,6 +111,12 @@ begin_domain() {
 
 guest_names() { ask a guests '[.guests[].name] | join(" ")'; }
 
+by_its_memory() {
+	agent_begin "$1"
+	exchange "$1" b1 2000 --window=64 --warm=20 --call=slice --rx=slice
+	between "messages of $1 by its memory" "$(report "sent-$1" .helper.sent)" 1500 2100
+}
+
 # As the README says: with the hook, and a name for the tap that libvirt makes up; and with a tap of our own.
 test_libvirt() {
 	local guest guests before jitney=(place a "$bin/jitney" --socket "$work/a.sock")
@@ -116,7 +124,7 @@ test_libvirt() {
 	libvirt_begin
 	port_add a3
 	tap_add a4
-	"${jitney[@]}" guest add "a4=vif-a4,mac=$(lab_mac a4)" >/dev/null
+	"${jitney[@]}" guest add "a4=vif-a4,mac=$(lab_mac a4),user=64055,memory=/dev/shm/a4" >/dev/null
 	guests=$(guest_names)
 	begin_domain a3 "<interface type='bridge'><source bridge='br0'/><mac address='$(lab_mac a3)'/><model type='virtio'/></interface>"
 	begin_domain a4 "$("${jitney[@]}" guest add --print-libvirt a4)"
@@ -126,6 +134,7 @@ test_libvirt() {
 		before=$(total a sent_messages)
 		exchange "$guest" b1 2000 --size=64
 		between "messages of $guest through the page" $(($(total a sent_messages) - before)) 1500 10000000
+		[[ $guest == a3 ]] || by_its_memory "$guest"
 		virsh destroy "$guest"
 	done
 	equal "guests behind them" "$(guest_names)" "$guests"
