@@ -21,6 +21,7 @@ struct jt_agent;
 /* What this machine runs on: how memory is shared, and how one rings. */
 struct jt_host {
 	const char *name;
+	uint32_t xdp_mode; /* of the program on the interface: XDP_FLAGS_DRV_MODE or XDP_FLAGS_SKB_MODE */
 	/*
 	 * Find and open it: sets a->page, and a->watch if it rings otherwise than by frames. @wrong: out, static.
 	 * Return: 0; -ENODEV: it is not that; or another negative errno.

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glob.h>
+#include <linux/if_link.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -164,6 +165,7 @@ static void qemu_unshare(struct jt_agent *a, unsigned int seat)
 
 const struct jt_host jt_host_qemu = {
 	.name = "qemu",
+	.xdp_mode = XDP_FLAGS_DRV_MODE,
 	.open = qemu_open,
 	.close = qemu_close,
 	.share = qemu_share,

@@ -117,8 +117,8 @@ static int socket_bind(struct jt_agent *a, struct jt_seat *s, uint32_t *queue)
 	int err = jt_guest_socket_bind(s->socket, a->ifindex, queue);
 
 	if (!err && s->receives)
-		err = jt_guest_program_open(&s->program, a->space, a->ifindex, s->socket, *queue,
-					    s->ethertype);
+		err = jt_guest_program_open(&s->program, a->space, a->ifindex, a->host->xdp_mode,
+					    s->socket, *queue, s->ethertype);
 	return err;
 }
 

@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/if_link.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -451,8 +452,14 @@ static int xen_open(struct jt_agent *a, const char **wrong)
 	return 0;
 }
 
+/*
+ * Native XDP needs netback to leave room in front of packets. netfront asks it to look
+ * what it is to leave before it has written that, so netback may see the old word; then
+ * the program sees other bytes than the packet's. Nor do packets of several pieces pass.
+ */
 const struct jt_host jt_host_xen = {
 	.name = "xen",
+	.xdp_mode = XDP_FLAGS_SKB_MODE,
 	.open = xen_open,
 	.close = xen_close,
 	.share = xen_share,

@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/if_link.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
@@ -93,14 +94,19 @@ static void netns_wake(struct jt_helper *h, enum jt_wake why)
 
 /* --- coming and going ------------------------------------------------------------------- */
 
-/* To the guest's interface, with what fills it. */
+/*
+ * To the guest's interface, with what fills it. Native: generic XDP looks at nothing that
+ * a tc program has redirected. That takes GSO from who sends to the guest, which is the
+ * price of this way.
+ */
 static int netns_bind(struct jt_controller *c, struct jt_helper *h)
 {
 	int err = jt_guest_socket_bind(h->socket, h->ifindex, &h->queue);
 
 	if (!err && h->receive == JT_RECEIVE_XDP)
-		err = jt_guest_program_open(&h->program, h->namespace, h->ifindex, h->socket,
-					    h->queue, htons(c->options->ethertype));
+		err = jt_guest_program_open(&h->program, h->namespace, h->ifindex,
+					    XDP_FLAGS_DRV_MODE, h->socket, h->queue,
+					    htons(c->options->ethertype));
 	return err;
 }
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include <bpf/bpf.h>
 #include <errno.h>
-#include <linux/if_link.h>
 #include <unistd.h>
 
 #include "common/netns.h"
@@ -25,13 +24,9 @@ static int load(struct jt_guest_program *p, int socket, uint32_t queue, uint16_t
 		       0;
 }
 
-/*
- * Native: generic XDP looks at nothing that a tc program has redirected. On a veth
- * that takes GSO from who sends to the guest, which is the price of this way.
- */
-static int attach(struct jt_guest_program *p, int ns_fd, uint32_t ifindex)
+static int attach(struct jt_guest_program *p, int ns_fd, uint32_t ifindex, uint32_t mode)
 {
-	LIBBPF_OPTS(bpf_link_create_opts, opts, .flags = XDP_FLAGS_DRV_MODE);
+	LIBBPF_OPTS(bpf_link_create_opts, opts, .flags = mode);
 	int home = jt_netns_enter(ns_fd);
 
 	if (home < 0)
@@ -42,15 +37,15 @@ static int attach(struct jt_guest_program *p, int ns_fd, uint32_t ifindex)
 	return p->link < 0 ? p->link : 0;
 }
 
-int jt_guest_program_open(struct jt_guest_program *p, int ns_fd, uint32_t ifindex, int socket,
-			  uint32_t queue, uint16_t ethertype)
+int jt_guest_program_open(struct jt_guest_program *p, int ns_fd, uint32_t ifindex, uint32_t mode,
+			  int socket, uint32_t queue, uint16_t ethertype)
 {
 	int err;
 
 	*p = (struct jt_guest_program){ .link = -1 };
 	err = load(p, socket, queue, ethertype);
 	if (!err)
-		err = attach(p, ns_fd, ifindex);
+		err = attach(p, ns_fd, ifindex, mode);
 	if (err)
 		jt_guest_program_close(p);
 	return err;

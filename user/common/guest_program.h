@@ -19,13 +19,14 @@ struct jt_guest_program {
 
 /*
  * jt_guest_program_open() - Load it, and attach it in the guest's namespace
+ * @mode:		XDP_FLAGS_DRV_MODE or XDP_FLAGS_SKB_MODE
  * @socket, @queue:	of jt_guest_socket_open()
  * @ethertype:		of frames, in network order
  *
  * Return: 0, -EBUSY: the interface has another XDP program; or negative errno.
  */
-int jt_guest_program_open(struct jt_guest_program *p, int ns_fd, uint32_t ifindex, int socket,
-			  uint32_t queue, uint16_t ethertype);
+int jt_guest_program_open(struct jt_guest_program *p, int ns_fd, uint32_t ifindex, uint32_t mode,
+			  int socket, uint32_t queue, uint16_t ethertype);
 /* Datagrams to this port, in host order. Return: 0 or negative errno. */
 int jt_guest_program_port(struct jt_guest_program *p, uint16_t port, bool taken);
 void jt_guest_program_close(struct jt_guest_program *p);
