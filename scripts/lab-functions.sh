@@ -84,13 +84,12 @@ lab_namespaces() {
 }
 
 lab_sysctl() {
-	local namespace=$1 setting
+	local namespace=$1
 	shift
 	# /proc/sys/net is that of the process's own network namespace.
-	for setting; do
-		lab_in "$namespace" sh -c "echo ${setting#*=} > /proc/sys/net/${setting%%=*}" ||
-			lab_error "failed to set $setting in $namespace"
-	done
+	# shellcheck disable=SC2016 # the other shell's
+	lab_in "$namespace" sh -ec 'for s; do echo "${s#*=}" >"/proc/sys/net/${s%%=*}"; done' sh "$@" ||
+		lab_error "failed to set one of $* in $namespace"
 }
 
 lab_namespace_add() {
@@ -102,22 +101,23 @@ lab_namespace_add() {
 	ip -n "$1" link set lo up
 }
 
+# lab_ip NAMESPACE <<COMMANDS - of ip, a line each; the first that fails ends it.
+lab_ip() { ip -n "$1" -batch -; }
+
 lab_bridge_add() {
-	ip -n "$1" link add br0 address "$2" type bridge stp_state 0 forward_delay 0 \
-		mcast_snooping 0
-	ip -n "$1" link set br0 up
+	lab_ip "$1" <<-END
+		link add br0 address $2 type bridge stp_state 0 forward_delay 0 mcast_snooping 0
+		link set br0 up
+	END
 }
 
 lab_address_add() {
-	local namespace=$1 interface=$2 address
+	local namespace=$1 interface=$2 address nodad
 	shift 2
 	for address; do
-		if [[ $address == *:* ]]; then
-			ip -n "$namespace" address add "$address" dev "$interface" nodad
-		else
-			ip -n "$namespace" address add "$address" dev "$interface"
-		fi
-	done
+		[[ $address == *:* ]] && nodad=nodad || nodad=
+		echo "address add $address dev $interface $nodad"
+	done | lab_ip "$namespace"
 }
 
 lab_forwarding() {
@@ -161,9 +161,10 @@ lab_guest_add() {
 	local prefix=$1 guest=$2 side=${2:0:1} namespace=$1-$2
 
 	lab_namespace_add "$namespace"
-	ip -n "$prefix-$side" link add "vif-$guest" type veth \
-		peer name eth0 address "$(lab_mac "$guest")" netns "$namespace"
-	ip -n "$prefix-$side" link set "vif-$guest" master br0 up
+	lab_ip "$prefix-$side" <<-END
+		link add vif-$guest type veth peer name eth0 address $(lab_mac "$guest") netns $namespace
+		link set vif-$guest master br0 up
+	END
 	ip -n "$namespace" link set eth0 up
 	lab_address_add "$namespace" eth0 "$(lab_ipv4 "$guest")/24" "$(lab_ipv6 "$guest")/64"
 	if [[ ${LAB_ROUTED:-0} == 1 ]]; then

@@ -13,6 +13,9 @@
 #   $pins    a bpffs of its own
 #   $top     the source tree; $bin its programs, $tools the test tools
 #
+# UNTRACED=1 takes from bats its trap on every command, which says in which line a test failed,
+# and costs an emulated machine a multiple of the test.
+#
 # Everything below waits with a time limit, and fails the test with a sentence
 # when that has passed. PLACE is a namespace less its prefix: a, b, w, a1, b2.
 #
@@ -71,6 +74,7 @@ source "$top/scripts/lab-functions.sh"
 declare -gA pid=() # of what runs, by name (load sources this in a function)
 
 test_begin() {
+	[[ ! ${UNTRACED-} ]] || set +T
 	prefix=jtbats$$
 	work=$BATS_TEST_TMPDIR
 	pins=$work/bpf
@@ -136,7 +140,8 @@ start() {
 
 # A process that has ended stays a zombie until it is waited for.
 alive() {
-	[[ ${pid[$1]:-} && $(ps -o stat= -p "${pid[$1]}" 2>/dev/null) == [^Z]* ]]
+	local state
+	{ read -r _ _ state _ <"/proc/${pid[$1]:-}/stat"; } 2>/dev/null && [[ $state != Z ]]
 }
 
 has_ended() {
