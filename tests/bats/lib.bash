@@ -141,7 +141,7 @@ start() {
 # A process that has ended stays a zombie until it is waited for.
 alive() {
 	local state
-	{ read -r _ _ state _ <"/proc/${pid[$1]:-}/stat"; } 2>/dev/null && [[ $state != Z ]]
+	[[ ${pid[$1]:-} ]] && { read -r _ _ state _ <"/proc/${pid[$1]}/stat"; } 2>/dev/null && [[ $state != [ZX] ]]
 }
 
 has_ended() {
@@ -310,8 +310,11 @@ report() {
 	jq -r "$2" "$work/$1"
 }
 
+# An emulated machine takes a third of a second to start jq.
+is_ok() { grep -q '"ok":true,' "$work/$1"; }
+
 intact() {
-	[[ $(report "$1" .ok) == true ]] || fail "$1: $(report "$1" 'del(.flows) | tojson')"
+	is_ok "$1" || fail "$1: $(report "$1" 'del(.flows) | tojson')"
 }
 
 # --- the wire -----------------------------------------------------------------------

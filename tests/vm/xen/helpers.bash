@@ -5,15 +5,17 @@
 
 tests+=(helpers_mapped helpers_copied helpers_xdp helper_killed helpers_destroyed)
 
+agent_runs() { on "$1" "[[ \${pid[agent]-} ]] && kill -0 \${pid[agent]} 2>/dev/null"; }
+
 # Idempotent: a test may be the first, or the only one.
 with_agent() {
-	! has_agent "$1" || return 0
+	! agent_runs "$1" || return 0
 	on "$1" "start agent /jt/build/bin/jitney-agent"
 	until_true 20 has_agent "$1" || fail "no agent in $1: $(on "$1" "cat /tmp/agent.err")"
 }
 
 without_agent() {
-	! has_agent "$1" || on "$1" "kill \${pid[agent]}"
+	! agent_runs "$1" || on "$1" "kill \${pid[agent]}; finish agent"
 	until_true 10 has_granted "$1" 0 || has_granted "$1" 0
 }
 

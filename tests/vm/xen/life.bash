@@ -57,10 +57,10 @@ test_destroyed() {
 	echo "# before and after a life:" "$(tr '\n' ';' <<<"$before")"
 }
 
-# A domain that is paused, with and without an agent, takes nothing, and takes nothing from others.
+# A domain that is paused, and with it its agent, takes nothing, and takes nothing from others.
 test_paused() {
 	with_agent a1
-	receive held b1 --port=7002 --flows=1 --timeout=60
+	receive held b1 --port=7002 --flows=1 --timeout=300
 	transmit held-sent a1 --dest="$(lab_ipv4 b1):7002" --count=100000000 --blind --rate=2000 --call=slice
 	transmit to-held b1 --dest="$(lab_ipv4 a1):7003" --count=100000000 --blind --rate=2000
 	until_true 20 has_passed $(($(total a sent_messages) + 300)) || fail "too few messages"
@@ -70,7 +70,7 @@ test_paused() {
 	xl unpause a1
 	on b1 "kill \${pid[held]} \${pid[to-held]}"
 	on a1 "kill \${pid[held-sent]}"
-	until_true 20 has_agent a1 || fail "the agent does not come back"
+	until_true 20 has_agent a1 || fail "the agent is gone"
 	exchange a1 b1 500 --call=slice
 	exchange b1 a1 500
 }
