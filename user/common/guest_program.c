@@ -34,6 +34,8 @@ static int attach(struct jt_guest_program *p, int ns_fd, uint32_t ifindex, uint3
 	p->link = bpf_link_create(bpf_program__fd(p->skeleton->progs.jitney_guest), (int)ifindex,
 				  BPF_XDP, &opts);
 	jt_netns_leave(home);
+	if (p->link == -EEXIST) /* it is in the other mode */
+		return -EBUSY;
 	return p->link < 0 ? p->link : 0;
 }
 
