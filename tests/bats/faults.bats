@@ -333,7 +333,7 @@ guest_is() {
 	lab 2 1
 	start_pair
 	acquaint
-	load_begin b1 a2 100 1000
+	load_begin b1 a2 5000 5000
 	load_end b1 a2
 	place a tc qdisc add dev vif-a2 root tbf rate 1kbit burst 1540 limit 200mb
 	before=$(total a received_messages)
