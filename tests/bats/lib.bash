@@ -13,8 +13,9 @@
 #   $pins    a bpffs of its own
 #   $top     the source tree; $bin its programs, $tools the test tools
 #
-# UNTRACED=1 takes from bats its trap on every command, which says in which line a test failed,
-# and costs an emulated machine a multiple of the test.
+# EMULATED=1 takes from bats its trap on every command, which says in which line a test failed, and
+# costs an emulated machine a multiple of the test; and a test has another try: now and then such a
+# machine holds up a controller, whose programs pass messages then, and a flow is overtaken.
 #
 # Everything below waits with a time limit, and fails the test with a sentence
 # when that has passed. PLACE is a namespace less its prefix: a, b, w, a1, b2.
@@ -63,6 +64,7 @@
 #                                  (frames), their bytes (bytes), or the bytes of time that they
 #                                  take on the wire (wire: 24 more each; preamble, FCS, gap)
 
+[[ ! ${EMULATED-} ]] || export BATS_TEST_RETRIES=1
 top=$(readlink -f "$BATS_TEST_DIRNAME/../..")
 bin=$top/build/bin
 tools=$top/build/tests
@@ -74,7 +76,8 @@ source "$top/scripts/lab-functions.sh"
 declare -gA pid=() # of what runs, by name (load sources this in a function)
 
 test_begin() {
-	[[ ! ${UNTRACED-} ]] || set +T
+	[[ ! ${EMULATED-} ]] || set +T
+	((${BATS_TEST_TRY_NUMBER:-1} == 1)) || echo "# once more: $BATS_TEST_DESCRIPTION" >&3
 	prefix=jtbats$$
 	work=$BATS_TEST_TMPDIR
 	pins=$work/bpf
