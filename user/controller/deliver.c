@@ -356,5 +356,5 @@ int jt_deliver_frame(struct jt_deliver *d, uint32_t ifindex, const void *frame, 
 	};
 
 	memcpy(to.sll_addr, frame, 6);
-	return sendmsg(d->socket, &message, MSG_DONTWAIT) < 0 ? -errno : 0;
+	return sendmsg(d->socket, &message, 0) < 0 ? -errno : 0;
 }
