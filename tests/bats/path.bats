@@ -574,11 +574,13 @@ shows() {
 
 # --- options ------------------------------------------------------------------------------
 
-# mode HOW GUEST UPLINK: what --attach makes of it, and traffic of all kinds
+# mode HOW GUEST UPLINK PROGRAM: what --attach makes of it, which of a vif's programs was loaded, and
+# traffic of all kinds
 mode() {
 	lab 2 1
 	start_pair --attach="$1"
 	equal "attached" "$(ask a guests '.guests[0].attach') $(ask a status .uplink.attach)" "$2 $3"
+	equal "programs for vifs" "$(cd "$pins/a" && echo jitney_vif*)" "$4"
 	exchange a1 b1 20000 --sizes=0-512
 	carried a 19000
 	exchange b1 a2 5000
@@ -589,15 +591,17 @@ mode() {
 }
 
 @test "path: --attach native" {
-	mode native native native
+	mode native native native jitney_vif
 }
 
 @test "path: --attach generic" {
-	mode generic generic generic
+	mode generic generic generic jitney_vif
 }
 
 @test "path: --attach tcx" {
-	mode tcx tcx tcx
+	local has=tcx
+	printf '%s\n' 6.6 "$(uname -r)" | sort -VC || has=tc # which is what older kernels have
+	mode tcx "$has" "$has" jitney_vif_tcx
 }
 
 @test "path: --config says what flags say; guests come and go" {

@@ -86,11 +86,21 @@ static int keep_descriptors(struct jt_datapath *d, struct bpf_object *object)
 	}
 	for (i = 0; i < JT_PROGRAM_COUNT; i++) {
 		fd = bpf_program__fd(bpf_object__find_program_by_name(object, program_names[i]));
+		if (fd < 0)
+			continue; /* not wanted */
 		d->programs[i] = dup(fd);
 		if (d->programs[i] < 0)
 			return -errno;
 	}
 	return 0;
+}
+
+/* jt_attach_vif() takes one or the other; to verify one is half of the time that a start takes. */
+static void leave_out(struct jitney_bpf *skel, enum jt_attach how)
+{
+	bool xdp = how == JT_ATTACH_NATIVE || how == JT_ATTACH_GENERIC;
+
+	bpf_program__set_autoload(xdp ? skel->progs.jitney_vif_tcx : skel->progs.jitney_vif, false);
 }
 
 static int load(struct jt_datapath *d, const struct jt_options *o)
@@ -101,6 +111,7 @@ static int load(struct jt_datapath *d, const struct jt_options *o)
 	skel = jitney_bpf__open();
 	if (!skel)
 		return load_failed(-errno);
+	leave_out(skel, o->attach);
 	err = set_sizes(skel, &o->geometry);
 	if (!err)
 		err = jitney_bpf__load(skel);
@@ -289,10 +300,11 @@ static int pin(struct jt_datapath *d, char *dir)
 	d->pin = dir;
 	for (i = 0; i < JT_MAP_COUNT + JT_PROGRAM_COUNT; i++) {
 		bool map = i < JT_MAP_COUNT;
+		int fd = map ? d->maps[i] : d->programs[i - JT_MAP_COUNT];
 
 		snprintf(path, sizeof(path), "%s/%s", dir,
 			 map ? map_names[i] : program_names[i - JT_MAP_COUNT]);
-		if (bpf_obj_pin(map ? d->maps[i] : d->programs[i - JT_MAP_COUNT], path))
+		if (fd >= 0 && bpf_obj_pin(fd, path))
 			return pin_failed(dir, strerror(errno));
 	}
 	return 0;

@@ -59,8 +59,8 @@ struct jt_attachment {
 
 struct jt_datapath {
 	int maps[JT_MAP_COUNT];
-	int programs[JT_PROGRAM_COUNT];
-	struct jt_page page; /* the controller's own view */
+	int programs[JT_PROGRAM_COUNT]; /* -1: of no use with this --attach */
+	struct jt_page page;		/* the controller's own view */
 	struct jt_guest *guests;
 	struct jt_share *shares; /* by the ids of the guests */
 	struct jt_peer *peers;
