@@ -80,8 +80,15 @@ lab_side_number() {
 }
 
 lab_namespaces() {
-	ip netns list | awk '{ print $1 }' | grep -E "^$1-(w|[ab][0-9]*)\$" || true
+	local path
+	for path in "/run/netns/$1"-*; do
+		[[ ! $path =~ /($1-(w|[ab][0-9]*))$ ]] || echo "${BASH_REMATCH[1]}"
+	done
 }
+
+# lab_pause SECONDS - as sleep, but no process: from this pipe nothing ever comes.
+exec {lab_nothing}<> <(:)
+lab_pause() { read -rt "$1" -u "$lab_nothing" _ || true; }
 
 lab_sysctl() {
 	local namespace=$1
@@ -129,9 +136,10 @@ lab_uplink_add() {
 	local prefix=$1 side=$2 number
 
 	number=$(lab_side_number "$side")
-	ip -n "$prefix-$side" link add uplink address "$(lab_uplink_mac "$side")" type veth \
-		peer name "to-$side" address "02:77:00:00:ff:0$number" netns "$prefix-w"
-	ip -n "$prefix-$side" link set uplink up
+	lab_ip "$prefix-$side" <<-END
+		link add uplink address $(lab_uplink_mac "$side") type veth peer name to-$side address 02:77:00:00:ff:0$number netns $prefix-w
+		link set uplink up
+	END
 	ip -n "$prefix-w" link set "to-$side" up
 	if [[ $LAB_ROUTED == 1 ]]; then
 		lab_address_add "$prefix-$side" uplink "10.78.$number.2/24" "fd78:$number::2/64"
@@ -224,7 +232,7 @@ lab_processes_end() {
 		0) kill -TERM $pids 2>/dev/null || true ;;
 		20) kill -KILL $pids 2>/dev/null || true ;;
 		esac
-		sleep 0.05
+		lab_pause 0.05
 	done
 	lab_error "processes of $1 do not end: $pids"
 }
@@ -251,6 +259,6 @@ lab_wait() {
 	shift
 	until "$@"; do
 		((SECONDS < deadline)) || return 1
-		sleep 0.05
+		lab_pause 0.05
 	done
 }

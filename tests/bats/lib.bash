@@ -14,8 +14,7 @@
 #   $top     the source tree; $bin its programs, $tools the test tools
 #
 # EMULATED=1 takes from bats its trap on every command, which says in which line a test failed, and
-# costs an emulated machine a multiple of the test; and a test has another try: now and then such a
-# machine holds up a controller, whose programs pass messages then, and a flow is overtaken.
+# costs an emulated machine a multiple of the test.
 #
 # Everything below waits with a time limit, and fails the test with a sentence
 # when that has passed. PLACE is a namespace less its prefix: a, b, w, a1, b2.
@@ -64,7 +63,6 @@
 #                                  (frames), their bytes (bytes), or the bytes of time that they
 #                                  take on the wire (wire: 24 more each; preamble, FCS, gap)
 
-[[ ! ${EMULATED-} ]] || export BATS_TEST_RETRIES=1
 top=$(readlink -f "$BATS_TEST_DIRNAME/../..")
 bin=$top/build/bin
 tools=$top/build/tests
@@ -77,7 +75,6 @@ declare -gA pid=() # of what runs, by name (load sources this in a function)
 
 test_begin() {
 	[[ ! ${EMULATED-} ]] || set +T
-	((${BATS_TEST_TRY_NUMBER:-1} == 1)) || echo "# once more: $BATS_TEST_DESCRIPTION" >&3
 	prefix=jtbats$$
 	work=$BATS_TEST_TMPDIR
 	pins=$work/bpf
@@ -114,8 +111,13 @@ until_true() {
 	shift
 	until "$@" >/dev/null 2>&1; do
 		((SECONDS < deadline)) || return 1
-		sleep 0.02
+		lab_pause 0.02
 	done
+}
+
+# says NAME TEXT - a line of its messages begins so; asked often, and no process starts for it
+says() {
+	[[ $'\n'$(<"$work/$1.err") == *$'\n'"$2"* ]]
 }
 
 # --- processes ------------------------------------------------------------------
@@ -200,7 +202,7 @@ remote_flags() {
 }
 
 ready_or_dead() {
-	grep -q '^jitneyd: ready' "$work/$1.err" || ! alive "$1"
+	says "$1" 'jitneyd: ready' || ! alive "$1"
 }
 
 # started SIDE - wait until it is ready, or fail
@@ -208,7 +210,7 @@ started() {
 	local side=$1
 	until_true 20 ready_or_dead "$side" || true
 	alive "$side" || fail "jitneyd of $side has ended: $(<"$work/$side.err")" || return
-	grep -q '^jitneyd: ready' "$work/$side.err" || fail "jitneyd of $side is not ready: $(<"$work/$side.err")"
+	says "$side" 'jitneyd: ready' || fail "jitneyd of $side is not ready: $(<"$work/$side.err")"
 }
 
 begin_jitneyd() {
@@ -275,7 +277,7 @@ peer_state() {
 are_awake() {
 	local status=0
 	start waking "$1" bash -c "while :; do for i in 1 2 3 4; do echo >/dev/udp/$2/9; done; sleep 0.1; done"
-	sleep 0.1
+	lab_pause 0.1
 	[[ $(peer_state a) == *up* && $(peer_state b) == *up* ]] || status=1
 	stop waking || true
 	return "$status"
@@ -293,7 +295,7 @@ peers_up() {
 # --- traffic ------------------------------------------------------------------------
 
 listens() {
-	grep -q '^recv: ready' "$work/$1.err"
+	says "$1" 'recv: ready'
 }
 
 receive() {
@@ -313,8 +315,7 @@ report() {
 	jq -r "$2" "$work/$1"
 }
 
-# An emulated machine takes a third of a second to start jq.
-is_ok() { grep -q '"ok":true,' "$work/$1"; }
+is_ok() { [[ $(<"$work/$1") == *'"ok":true,'* ]]; }
 
 intact() {
 	is_ok "$1" || fail "$1: $(report "$1" 'del(.flows) | tojson')"
@@ -323,7 +324,7 @@ intact() {
 # --- the wire -----------------------------------------------------------------------
 
 watching() {
-	grep -q 'listening on' "$work/$1.err"
+	[[ $(<"$work/$1.err") == *'listening on'* ]]
 }
 
 watch() {
