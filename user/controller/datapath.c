@@ -76,6 +76,7 @@ static int set_sizes(struct jitney_bpf *skel, const struct jt_geometry *g)
 /* Descriptors of our own, so that the skeleton can go. */
 static int keep_descriptors(struct jt_datapath *d, struct bpf_object *object)
 {
+	const struct bpf_program *prog;
 	int i, fd;
 
 	for (i = 0; i < JT_MAP_COUNT; i++) {
@@ -85,10 +86,10 @@ static int keep_descriptors(struct jt_datapath *d, struct bpf_object *object)
 			return -errno;
 	}
 	for (i = 0; i < JT_PROGRAM_COUNT; i++) {
-		fd = bpf_program__fd(bpf_object__find_program_by_name(object, program_names[i]));
-		if (fd < 0)
-			continue; /* not wanted */
-		d->programs[i] = dup(fd);
+		prog = bpf_object__find_program_by_name(object, program_names[i]);
+		if (prog && !bpf_program__autoload(prog))
+			continue;
+		d->programs[i] = dup(bpf_program__fd(prog));
 		if (d->programs[i] < 0)
 			return -errno;
 	}
