@@ -3,6 +3,7 @@
 #include <linux/bpf.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include "harness.h"
 
@@ -33,15 +34,37 @@ static int frame_seen(void *ctx, void *data, size_t size)
 	return 0;
 }
 
-static void *map_memory(struct bpf_object *object, const char *name, size_t stride)
+/* Of the object, or of what bpftool has pinned. */
+static int map_fd(const struct harness *h, const char *path, const char *name)
 {
-	struct bpf_map *map = bpf_object__find_map_by_name(object, name);
-	size_t size = stride * bpf_map__max_entries(map), page = (size_t)sysconf(_SC_PAGESIZE);
+	char pin[512];
+	int fd;
+
+	if (h->object)
+		return bpf_object__find_map_fd_by_name(h->object, name);
+	snprintf(pin, sizeof(pin), "%s/%s", path, name);
+	fd = bpf_obj_get(pin);
+	CHECK(fd >= 0);
+	return fd;
+}
+
+static int program_fd(const struct harness *h, const char *path, const char *name)
+{
+	if (h->object)
+		return bpf_program__fd(bpf_object__find_program_by_name(h->object, name));
+	return map_fd(h, path, name);
+}
+
+static void *map_memory(int map, const char *name, size_t stride)
+{
+	size_t size, page = (size_t)sysconf(_SC_PAGESIZE);
+	struct bpf_map_info info = { 0 };
+	__u32 length = sizeof(info);
 	void *memory;
 
-	CHECK(bpf_map__value_size(map) <= stride);
-	size = (size + page - 1) / page * page;
-	memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(map), 0);
+	CHECK(!bpf_obj_get_info_by_fd(map, &info, &length) && info.value_size <= stride);
+	size = (stride * info.max_entries + page - 1) / page * page;
+	memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, map, 0);
 	if (memory == MAP_FAILED) {
 		fprintf(stderr, "mmap of %s: %s\n", name, strerror(errno));
 		exit(1);
@@ -52,22 +75,55 @@ static void *map_memory(struct bpf_object *object, const char *name, size_t stri
 /* Array entries lie eight bytes aligned. */
 #define ALIGN8(n) (((n) + 7) & ~(size_t)7)
 
+static void map_clear(int map, size_t key_size)
+{
+	__u8 key[128];
+
+	CHECK(key_size <= sizeof(key));
+	while (!bpf_map_get_next_key(map, NULL, key))
+		bpf_map_delete_elem(map, key);
+}
+
+void slot_set(struct harness *h, __u32 ifindex, __u32 value)
+{
+	__u32 entry = ifindex % JT_GUESTS_MAX;
+
+	CHECK(h->slots < 0 || !bpf_map_update_elem(h->slots, &entry, &value, BPF_ANY));
+}
+
+/* What another program has left in pinned maps, and harness_reset() does not see to. */
+static void forget(struct harness *h)
+{
+	__u32 i;
+
+	memset(h->guests, 0, ALIGN8(sizeof(struct jt_guest)) * JT_GUESTS_MAX);
+	memset(h->shares, 0, sizeof(struct jt_share) * JT_GUESTS_MAX);
+	memset(h->peers, 0, ALIGN8(sizeof(struct jt_peer)) * JT_PEERS_MAX);
+	map_clear(h->claims, sizeof(struct jt_claim));
+	for (i = 0; i < JT_GUESTS_MAX; i++)
+		slot_set(h, i, 0);
+}
+
 void harness_open(struct harness *h, const char *path)
 {
 	struct rlimit unlimited = { RLIM_INFINITY, RLIM_INFINITY };
+	struct stat status;
 	struct jt_geometry g =
 		JT_GEOMETRY(JT_PAGE_SIZE_DEFAULT, JT_BANKS_DEFAULT, JT_EXTENT_SIZE_DEFAULT);
 
 	memset(h, 0, sizeof(*h));
 	setrlimit(RLIMIT_MEMLOCK, &unlimited);
 	h->geometry = g;
-	h->object = bpf_object__open_file(path, NULL);
-	if (!h->object || bpf_object__load(h->object)) {
-		fprintf(stderr, "%s: failed to load: %s\n", path, strerror(errno));
-		exit(1);
+	if (stat(path, &status) || !S_ISDIR(status.st_mode)) {
+		h->object = bpf_object__open_file(path, NULL);
+		if (!h->object || bpf_object__load(h->object)) {
+			fprintf(stderr, "%s: failed to load: %s\n", path, strerror(errno));
+			exit(1);
+		}
 	}
-#define PROG(name) bpf_program__fd(bpf_object__find_program_by_name(h->object, name))
-#define MAP(name) bpf_object__find_map_fd_by_name(h->object, name)
+#define PROG(name) program_fd(h, path, name)
+#define MAP(name) map_fd(h, path, name)
+#define MEMORY(name, stride) map_memory(MAP(name), name, stride)
 	h->vif = PROG("jitney_vif");
 	h->vif_tcx = PROG("jitney_vif_tcx");
 	h->uplink = PROG("jitney_uplink");
@@ -80,16 +136,18 @@ void harness_open(struct harness *h, const char *path)
 	h->frames = MAP("frames");
 	h->xsks = MAP("xsks");
 	h->claims = MAP("claims");
-	h->control = map_memory(h->object, "control", ALIGN8(sizeof(struct jt_control)));
-	h->extents = map_memory(h->object, "extents", sizeof(struct jt_extent));
-	h->guests = map_memory(h->object, "guests", ALIGN8(sizeof(struct jt_guest)));
-	h->shares = map_memory(h->object, "shares", sizeof(struct jt_share));
-	h->peers = map_memory(h->object, "peers", ALIGN8(sizeof(struct jt_peer)));
-	h->flows = map_memory(h->object, "flows", sizeof(struct jt_flow_slot));
-	h->page = map_memory(h->object, "page", jt_bank_stride(&g));
+	h->control = MEMORY("control", ALIGN8(sizeof(struct jt_control)));
+	h->extents = MEMORY("extents", sizeof(struct jt_extent));
+	h->guests = MEMORY("guests", ALIGN8(sizeof(struct jt_guest)));
+	h->shares = MEMORY("shares", sizeof(struct jt_share));
+	h->peers = MEMORY("peers", ALIGN8(sizeof(struct jt_peer)));
+	h->flows = MEMORY("flows", sizeof(struct jt_flow_slot));
+	h->page = MEMORY("page", jt_bank_stride(&g));
 	ring = ring_buffer__new(h->events, event_seen, NULL, NULL);
 	frame_ring = ring_buffer__new(h->frames, frame_seen, NULL, NULL);
 	CHECK(ring && frame_ring);
+	if (!h->object)
+		forget(h);
 }
 
 void harness_close(struct harness *h)
@@ -97,15 +155,6 @@ void harness_close(struct harness *h)
 	ring_buffer__free(ring);
 	ring_buffer__free(frame_ring);
 	bpf_object__close(h->object);
-}
-
-static void map_clear(int map, size_t key_size)
-{
-	__u8 key[128];
-
-	CHECK(key_size <= sizeof(key));
-	while (!bpf_map_get_next_key(map, NULL, key))
-		bpf_map_delete_elem(map, key);
 }
 
 void harness_reset_banks(struct harness *h)
@@ -125,13 +174,6 @@ void harness_reset_banks(struct harness *h)
 	h->control->epoch = epoch;
 	for (i = 0; i < g->banks; i++)
 		h->control->banks[(epoch + i) % g->banks].word = jt_bank_blank(epoch + i);
-}
-
-void slot_set(struct harness *h, __u32 ifindex, __u32 value)
-{
-	__u32 entry = ifindex % JT_GUESTS_MAX;
-
-	CHECK(h->slots < 0 || !bpf_map_update_elem(h->slots, &entry, &value, BPF_ANY));
 }
 
 static void guest_init(struct harness *h, __u32 id, __u32 ifindex)

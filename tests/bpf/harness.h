@@ -53,7 +53,10 @@ struct run {
 		}                                                                            \
 	} while (0)
 
-/* Ends the program if the object can't be loaded. */
+/*
+ * @path: the object, or a folder in which bpftool has pinned its programs and maps. Ends the
+ * program if it can't be loaded.
+ */
 void harness_open(struct harness *h, const char *path);
 void harness_close(struct harness *h);
 /* Blank banks, guests 1 and 2, peers 1 and 2, no addresses, no flows. */
