@@ -85,7 +85,6 @@ ASAN_PROGRAMS := $(if $(JITNEYD_C),build/asan/jitneyd)
 
 tests = $(patsubst $1/%.c,build/tests/%,$(wildcard $1/$2.c))
 TOOLS := $(call tests,tests/tools,*)
-VM_TOOLS := $(call tests,tests/vm,*)
 THREADS := $(call tests,tests/unit,test_threads*)
 UNIT := $(filter-out $(THREADS) $(if $(XEN_FOUND),,build/tests/test_xen),$(call tests,tests/unit,test_*))
 BPF_TESTS := $(call tests,tests/bpf,test_*)
@@ -111,7 +110,7 @@ bpf-tests: $(BPF_TESTS)
 fuzzers: $(FUZZERS)
 benches: $(BENCHES)
 counts: $(COUNTS)
-tests: all $(VM_TOOLS) $(UNIT) $(THREADS) $(BPF_TESTS) $(FUZZERS) $(BENCHES) $(COUNTS) $(FAIL) $(ASAN_PROGRAMS)
+tests: all $(UNIT) $(THREADS) $(BPF_TESTS) $(FUZZERS) $(BENCHES) $(COUNTS) $(FAIL) $(ASAN_PROGRAMS)
 
 deps:
 	@scripts/install-deps
@@ -131,7 +130,7 @@ bench:
 
 # One kind of `make check ONLY=vm` each.
 vm-kernels vm-qemu vm-xen: vm-%: deps
-	@$(MAKE) --no-print-directory SHELL=/bin/bash all bpf-tests $(VM_TOOLS)
+	@$(MAKE) --no-print-directory SHELL=/bin/bash all bpf-tests
 	@SHELL=$(vm_shell) tests/vm/run-$* $(KERNELS) $(TEST)
 
 renew-instructions: counts
@@ -244,7 +243,6 @@ endef
 programs_in = $(if $3,$(eval $(call programs,$1,$2,$3,$4,$5,$6)))
 
 $(call programs_in,tools,tests/tools,$(TOOLS),*,$(CC))
-$(call programs_in,vm,tests/vm,$(VM_TOOLS),*,$(CC))
 $(call programs_in,unit,tests/unit,$(UNIT),test_*,$(CC),$(ASAN))
 $(call programs_in,threads,tests/unit,$(THREADS),test_*,$(CC),$(TSAN) -Wno-tsan)
 $(call programs_in,bpf-tests,tests/bpf,$(BPF_TESTS),test_*,$(CC))

@@ -525,6 +525,9 @@ still_there() {
 	carried a 4500
 	stop a KILL || true
 	stop b KILL || true
+	# tcx lets go of them then, tc does not: they find out that nobody is there when they ring.
+	place a1 bash -c "echo >/dev/udp/$(lab_ipv4 b1)/9" && place b1 bash -c "echo >/dev/udp/$(lab_ipv4 a1)/9"
+	lab_pause 1
 	still_there
 }
 

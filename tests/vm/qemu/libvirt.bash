@@ -80,6 +80,9 @@ libvirt_begin() {
 }
 
 domain() {
+	local without
+	# As in image.bash.
+	without=$(printf "<feature policy='disable' name='%s'/>" cx16 erms fsrm avx avx2)
 	cat <<-END
 		<domain type='qemu'>
 		  <name>$1</name>
@@ -89,10 +92,10 @@ domain() {
 		    <type arch='x86_64' machine='pc'>hvm</type>
 		    <kernel>$work/guest/vmlinuz</kernel>
 		    <initrd>$work/guest.img</initrd>
-		    <cmdline>console=ttyS0 rdinit=/init panic=-1 mitigations=off quiet</cmdline>
+		    <cmdline>console=ttyS0 rdinit=/init panic=-1 mitigations=off norandmaps quiet</cmdline>
 		  </os>
 		  <features><acpi/></features>
-		  <cpu mode='maximum'><feature policy='disable' name='cx16'/><numa><cell id='0' cpus='0' memory='320' unit='MiB'/></numa></cpu>
+		  <cpu mode='maximum'>$without<numa><cell id='0' cpus='0' memory='320' unit='MiB'/></numa></cpu>
 		  <devices>
 		    $2
 		    <serial type='file'><source path='$work/$1.console'/></serial>
