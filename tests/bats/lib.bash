@@ -115,8 +115,8 @@ until_true() {
 	done
 }
 
-# says NAME TEXT - a line of its messages begins so; asked often, and no process starts for it
-says() {
+# has_said NAME TEXT - a line of its messages begins so; asked often, and no process starts for it
+has_said() {
 	[[ $'\n'$(<"$work/$1.err") == *$'\n'"$2"* ]]
 }
 
@@ -202,7 +202,7 @@ remote_flags() {
 }
 
 ready_or_dead() {
-	says "$1" 'jitneyd: ready' || ! alive "$1"
+	has_said "$1" 'jitneyd: ready' || ! alive "$1"
 }
 
 # started SIDE - wait until it is ready, or fail
@@ -210,7 +210,7 @@ started() {
 	local side=$1
 	until_true 20 ready_or_dead "$side" || true
 	alive "$side" || fail "jitneyd of $side has ended: $(<"$work/$side.err")" || return
-	says "$side" 'jitneyd: ready' || fail "jitneyd of $side is not ready: $(<"$work/$side.err")"
+	has_said "$side" 'jitneyd: ready' || fail "jitneyd of $side is not ready: $(<"$work/$side.err")"
 }
 
 begin_jitneyd() {
@@ -295,7 +295,7 @@ peers_up() {
 # --- traffic ------------------------------------------------------------------------
 
 listens() {
-	says "$1" 'recv: ready'
+	has_said "$1" 'recv: ready'
 }
 
 receive() {
