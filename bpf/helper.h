@@ -193,7 +193,7 @@ JT_INLINE __u32 jt_helper_vif(struct jt_uplink *u, bool skb, const struct jt_fra
 /*
  * The way to a helper is shorter than that through the controller, and a frame
  * must not overtake an earlier one of its flow: all of a peer's go there for a
- * while after one did.
+ * while after one had to, and as long as the controller is behind with them.
  */
 JT_INLINE __u32 jt_helper(struct jt_uplink *u, bool skb, const struct jt_frame_header *h,
 			  struct jt_peer *peer, __u32 id)
@@ -207,7 +207,11 @@ JT_INLINE __u32 jt_helper(struct jt_uplink *u, bool skb, const struct jt_frame_h
 	if (!vif)
 		JT_WRITE(peer->mixed_ns, now);
 	/* Signed: another CPU may have written a moment later. */
-	return (__s64)(now - JT_READ(peer->mixed_ns)) < (__s64)JT_MIXED_NS ? 0 : vif;
+	if ((__s64)(now - JT_READ(peer->mixed_ns)) < (__s64)JT_MIXED_NS)
+		return 0;
+	return bpf_ringbuf_query(&frames, BPF_RB_PROD_POS) == JT_READ(u->control->frames_handed) ?
+		       vif :
+		       0;
 }
 
 #endif

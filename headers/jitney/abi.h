@@ -221,7 +221,9 @@ struct jt_control {
 
 	/* Read with every frame that goes into `frames`. */
 	__u32 frames_polled; /* 1: the controller looks there by itself: nobody need wake it */
-	__u32 unused_frames[15];
+	__u32 unused_polled;
+	__u64 frames_handed; /* controller: up to this position all messages are where they go */
+	__u64 unused_frames[6];
 
 	__u32 seed[16]; /* drawn at each start: what flows are hashed with. Nobody else's to know */
 
@@ -284,7 +286,7 @@ struct jt_peer {
 	__u64 first_ns;	 /* when a bank was last opened for it (a hint) */
 	__u64 gap_ns;	 /* smoothed time between those (a hint) */
 	__u64 probed_ns; /* when PROBE was last rung (a hint) */
-	__u64 mixed_ns;	 /* when a frame from it last went to the controller (a hint) */
+	__u64 mixed_ns;	 /* when a frame from it last had to go to the controller (a hint) */
 
 	/* Counters: controller, but for received, which the uplink program keeps. */
 	__u64 sent_frames;

@@ -360,3 +360,23 @@ burst() {
 	between "through the controller" $(($(total b delivered) - before)) 0 2000
 	equal "program left behind" "$(place b1 bpftool -j net show | jq '.[].xdp | length')" 0
 }
+
+@test "guest: rx xdp: nothing overtakes what the controller has not handed over yet" {
+	local datagrams
+	datagrams="for i in 1 2 3 4 5 6 7 8; do echo >/dev/udp/$(lab_ipv4 b1)/9; done"
+	lab 2 1
+	start_pair
+	wake a1 b1
+	g_ready in b1 recv 7000 --count 12000 --seconds 20 --rx xdp
+	g one a1 send "$(lab_ipv4 b1):7000" --count 12000 --rate 4000 --call slice
+	for _ in 1 2 3; do
+		lab_pause 0.3
+		# For nobody's port: now all frames go to the controller for 100 ms, and it is held up for longer.
+		place a2 bash -c "$datagrams"
+		kill -STOP "${pid[b]}"
+		lab_pause 0.2
+		kill -CONT "${pid[b]}"
+	done
+	finish one && finish in
+	whole in 12000
+}

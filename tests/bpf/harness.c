@@ -9,6 +9,8 @@
 
 static struct ring_buffer *ring, *frame_ring;
 static __u32 events_seen[8], frames_seen;
+static const unsigned long *frames_consumed;
+static __u64 *frames_handed;
 static struct frame last_frame;
 
 static int event_seen(void *ctx, void *data, size_t size)
@@ -145,7 +147,10 @@ void harness_open(struct harness *h, const char *path)
 	h->page = MEMORY("page", jt_bank_stride(&g));
 	ring = ring_buffer__new(h->events, event_seen, NULL, NULL);
 	frame_ring = ring_buffer__new(h->frames, frame_seen, NULL, NULL);
-	CHECK(ring && frame_ring);
+	frames_consumed =
+		mmap(NULL, (size_t)sysconf(_SC_PAGESIZE), PROT_READ, MAP_SHARED, h->frames, 0);
+	frames_handed = &h->control->frames_handed;
+	CHECK(ring && frame_ring && frames_consumed != MAP_FAILED);
 	if (!h->object)
 		forget(h);
 }
@@ -343,6 +348,7 @@ __u32 frames_count(struct frame *last)
 	__u32 n;
 
 	ring_buffer__consume(frame_ring);
+	*frames_handed = *frames_consumed;
 	n = frames_seen;
 	frames_seen = 0;
 	if (last)

@@ -87,7 +87,7 @@ struct run run_tc_gso(int prog, const void *bytes, __u32 length, __u32 repeat, _
 /* Events told since the last call, by kind. */
 __u32 events_count(struct harness *h, __u32 kind);
 
-/* Frames in the ring buffer since the last call. The last one stays in @last. */
+/* Frames in the ring buffer since the last call, handed over by now. The last one stays in @last. */
 __u32 frames_count(struct frame *last);
 
 #endif

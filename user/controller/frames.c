@@ -11,7 +11,9 @@
  *     controller takes the word back, then compares what is reserved with what it has
  *     consumed. There are full barriers on both sides: either it is woken, or it sees
  *     that something comes and goes on looking.
- *  2. What is taken apart is copied, to a slice or to be delivered. So runs of a flow
+ *  2. `frames_handed' says up to where all messages have been handed over: a frame that
+ *     a program takes to a helper itself must not overtake one that is here.
+ *  3. What is taken apart is copied, to a slice or to be delivered. So runs of a flow
  *     reach over many frames, and readers are woken once for them.
  */
 #include <bpf/libbpf.h>
@@ -66,6 +68,7 @@ void jt_frames_take(struct jt_controller *c)
 {
 	ring_buffer__consume(c->events);
 	jt_receive_hand_over(c);
+	JT_WRITE(c->datapath.page.control->frames_handed, JT_READ(*c->frames.consumed));
 }
 
 static void polled_set(struct jt_controller *c, bool polled)
