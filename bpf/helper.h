@@ -190,6 +190,13 @@ JT_INLINE __u32 jt_helper_vif(struct jt_uplink *u, bool skb, const struct jt_fra
 
 #define JT_MIXED_NS 100000000ULL
 
+/* Has the controller handed over the messages of all frames that it was given? */
+JT_INLINE bool jt_handed_over(struct jt_control *c)
+{
+	return bpf_ringbuf_query(&frames, BPF_RB_PROD_POS) == JT_READ(c->frames_handed) &&
+	       JT_READ(c->sockets_given) == JT_READ(c->sockets_handed);
+}
+
 /*
  * The way to a helper is shorter than that through the controller, and a frame
  * must not overtake an earlier one of its flow: all of a peer's go there for a
@@ -209,9 +216,7 @@ JT_INLINE __u32 jt_helper(struct jt_uplink *u, bool skb, const struct jt_frame_h
 	/* Signed: another CPU may have written a moment later. */
 	if ((__s64)(now - JT_READ(peer->mixed_ns)) < (__s64)JT_MIXED_NS)
 		return 0;
-	return bpf_ringbuf_query(&frames, BPF_RB_PROD_POS) == JT_READ(u->control->frames_handed) ?
-		       vif :
-		       0;
+	return jt_handed_over(u->control) ? vif : 0;
 }
 
 #endif

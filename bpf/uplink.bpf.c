@@ -186,6 +186,16 @@ JT_INLINE int jt_redirect_tcx(struct __sk_buff *skb, const struct jt_uplink *u)
 	return bpf_redirect(u->vif, 0);
 }
 
+/* Every frame that is counted comes out of the socket, or the kernel counts it as dropped. */
+JT_INLINE int jt_redirect_socket(struct jt_uplink *u)
+{
+	long verdict = bpf_redirect_map(&xsks, u->queue, XDP_DROP);
+
+	if (verdict == XDP_REDIRECT)
+		jt_count(&u->control->sockets_given, 1);
+	return (int)verdict;
+}
+
 SEC("xdp.frags")
 int jitney_uplink(struct xdp_md *ctx)
 {
@@ -201,7 +211,7 @@ int jitney_uplink(struct xdp_md *ctx)
 	case JT_PASS:
 		return XDP_PASS;
 	case JT_SOCKET:
-		return bpf_redirect_map(&xsks, u.queue, XDP_DROP);
+		return jt_redirect_socket(&u);
 	case JT_SWITCH:
 		return jt_redirect_xdp(ctx, &u);
 	}

@@ -219,11 +219,13 @@ struct jt_control {
 	__u64 tick_ns;	      /* any: and what it was then; see jt_clock() */
 	__u64 unused_hot[3];
 
-	/* Read with every frame that goes into `frames`. */
-	__u32 frames_polled; /* 1: the controller looks there by itself: nobody need wake it */
+	/* Read with every frame that goes to the controller. */
+	__u32 frames_polled; /* 1: it looks into `frames` by itself: nobody need wake it */
 	__u32 unused_polled;
 	__u64 frames_handed; /* controller: up to this position all messages are where they go */
-	__u64 unused_frames[6];
+	__u64 sockets_given; /* any: frames redirected to its AF_XDP sockets, ever */
+	__u64 sockets_handed; /* controller: of them, whose messages are where they go, or lost */
+	__u64 unused_frames[4];
 
 	__u32 seed[16]; /* drawn at each start: what flows are hashed with. Nobody else's to know */
 

@@ -361,11 +361,12 @@ burst() {
 	equal "program left behind" "$(place b1 bpftool -j net show | jq '.[].xdp | length')" 0
 }
 
-@test "guest: rx xdp: nothing overtakes what the controller has not handed over yet" {
+# nothing_overtakes MODE: of --attach
+nothing_overtakes() {
 	local datagrams
 	datagrams="for i in 1 2 3 4 5 6 7 8; do echo >/dev/udp/$(lab_ipv4 b1)/9; done"
 	lab 2 1
-	start_pair
+	start_pair --attach="$1"
 	wake a1 b1
 	g_ready in b1 recv 7000 --count 12000 --seconds 20 --rx xdp
 	g one a1 send "$(lab_ipv4 b1):7000" --count 12000 --rate 4000 --call slice
@@ -379,4 +380,38 @@ burst() {
 	done
 	finish one && finish in
 	whole in 12000
+}
+
+@test "guest: rx xdp: nothing overtakes what the controller has not handed over yet" {
+	nothing_overtakes generic
+}
+
+@test "guest: rx xdp: nothing overtakes what is in the uplink's AF_XDP socket" {
+	nothing_overtakes native
+}
+
+packets_to() {
+	ip -n "$prefix-${1:0:1}" -j -s link show "vif-$1" | jq '.[].stats64.tx.packets'
+}
+
+# Nobody asks the controller in between: it looks what its socket dropped to answer, too.
+@test "guest: rx xdp: what the uplink's AF_XDP socket had no room for keeps no frame from helpers" {
+	local before packets
+	lab 2 1
+	start_pair --attach=native
+	wake a1 b1
+	g_ready in b1 recv 7000 --count 20000 --seconds 20 --rx xdp
+	kill -STOP "${pid[b]}"
+	transmit flood a2 --dest="$(lab_ipv4 b1):9" --count=60000 --size=512 --blind --tolerant
+	lab_pause 1
+	kill -CONT "${pid[b]}"
+	stop flood || true
+	lab_pause 0.3
+	before=$(packets_to b1)
+	g one a1 send "$(lab_ipv4 b1):7000" --count 20000 --rate 20000 --call slice
+	finish one && finish in
+	whole in 20000
+	packets=$(($(packets_to b1) - before))
+	between "packets to the guest" "$packets" 100 12000
+	between "frames without room" "$(ask b drops '[.drops[] | select(.reason == "socket_full").count] | add // 0')" 1 60000
 }

@@ -138,6 +138,16 @@ static void test_order(void)
 	CHECK((tc ? run_tc(h.uplink_tcx, f.bytes, f.length, 1) :
 		    run_xdp(h.uplink, f.bytes, f.length, 1))
 		      .verdict == (tc ? 7 : 4));
+	/* The same with frames that went to its AF_XDP socket. */
+	h.control->sockets_given++;
+	CHECK((tc ? run_tc(h.uplink_tcx, f.bytes, f.length, 1) :
+		    run_xdp(h.uplink, f.bytes, f.length, 1))
+		      .verdict == (tc ? 2 : 1));
+	CHECK(frames_count(NULL) == 1);
+	h.control->sockets_handed = h.control->sockets_given;
+	CHECK((tc ? run_tc(h.uplink_tcx, f.bytes, f.length, 1) :
+		    run_xdp(h.uplink, f.bytes, f.length, 1))
+		      .verdict == (tc ? 7 : 4));
 }
 
 /* A frame for a helper that comes past its controller could say anything. */

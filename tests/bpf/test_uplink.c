@@ -169,8 +169,10 @@ static void test_known_peer(void)
 	const struct outer empty = { .peer = 5, .length = 0, .sequence = 2 };
 
 	peer_is(&o);
+	h.control->sockets_given = 0;
 	from_peer(&o, TAKEN, 0);
 	from_peer(&empty, TAKEN, 0);
+	CHECK(h.control->sockets_given == (way == SOCKET ? 2 : 0));
 }
 
 /* The frame's end may be behind its own: Ethernet pads. */

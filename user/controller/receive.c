@@ -188,6 +188,21 @@ int jt_receive_record(void *controller, void *data, size_t size)
 	return --c->record_budget ? 0 : -1;
 }
 
+/*
+ * The program counts what it gives to the sockets, the socket and the kernel's own
+ * counters say what has become of it. Those are asked for, by a call, only where
+ * something is missing.
+ */
+static void handed_over(struct jt_controller *c)
+{
+	struct jt_control *control = c->datapath.page.control;
+
+	if (control->flags & JT_CONTROL_HELPERS &&
+	    jt_xsk_given(&c->xsk) != JT_READ(control->sockets_given))
+		jt_receive_count(c);
+	JT_WRITE(control->sockets_handed, jt_xsk_given(&c->xsk));
+}
+
 void jt_receive_run(struct jt_controller *c, unsigned int queue)
 {
 	uint32_t first, length;
@@ -205,4 +220,5 @@ void jt_receive_run(struct jt_controller *c, unsigned int queue)
 		jt_xsk_release(&c->xsk, queue, first, n);
 	}
 	jt_receive_hand_over(c);
+	handed_over(c);
 }

@@ -118,6 +118,8 @@ int jt_xsk_open(struct jt_xsk *x, struct jt_datapath *d, const char *interface,
 
 	memset(x, 0, sizeof(*x));
 	x->memory = d->page.memory;
+	x->before = JT_READ(d->page.control->sockets_given);
+	JT_WRITE(d->page.control->sockets_handed, x->before);
 	err = xsk_umem__create(&x->umem, d->page.memory, d->umem_size, &x->queues[0].fill,
 			       &x->queues[0].completion, &umem);
 	if (err)
@@ -185,6 +187,16 @@ uint64_t jt_xsk_missed(const struct jt_xsk *x)
 	for (i = 0; i < x->count; i++)
 		missed += queue_missed(x, i);
 	return missed;
+}
+
+uint64_t jt_xsk_given(const struct jt_xsk *x)
+{
+	uint64_t given = x->before + x->counted;
+	unsigned int i;
+
+	for (i = 0; i < x->count; i++)
+		given += x->queues[i].received;
+	return given;
 }
 
 static bool queue_pending(const struct jt_xsk_queue *q)

@@ -26,6 +26,7 @@ struct jt_xsk {
 	unsigned int count;    /* of them that are open; 0: the uplink is not there */
 	const uint8_t *memory; /* the UMEM. Borrowed from the datapath */
 	bool zerocopy;
+	uint64_t before;  /* frames given to the sockets that were open before these */
 	uint64_t counted; /* of those missed, under their reason */
 };
 
@@ -47,6 +48,9 @@ int jt_xsk_kick(struct jt_xsk *x);
 
 /* Frames that the sockets had no room for since they were opened. */
 uint64_t jt_xsk_missed(const struct jt_xsk *x);
+
+/* Frames that these sockets and those before were given, but for misses not counted yet. */
+uint64_t jt_xsk_given(const struct jt_xsk *x);
 
 /* True while frames wait to be taken by the kernel. */
 bool jt_xsk_pending(const struct jt_xsk *x);
