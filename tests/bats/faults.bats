@@ -281,6 +281,26 @@ uplink_is() {
 	leave
 }
 
+@test "uplink renamed, another one gets its name: the first is let go" {
+	lab 2 1
+	start_pair --attach=native
+	acquaint
+	load_begin a1 b1 40000 5000
+	place a ip link set uplink down name old
+	ip -n "$prefix-w" link set to-a down name to-old
+	lab_uplink_add "$prefix" a
+	until_true 5 grep -q "uplink uplink is back" "$work/a.err" || fail "not told: $(<"$work/a.err")"
+	equal "programs of the first" "$(place a bpftool -j net show dev old | jq '[.[] | .xdp[], .tc[]] | length')" 0
+	until_true 5 uplink_is true || fail "the controller has not noticed that it is up"
+	carries a
+	load_end a1 b1
+	load_begin b1 a1 5000 5000
+	load_end b1 a1
+	equal "lost on the way back" "$(lost b1 a1)" 0
+	same_process a
+	leave
+}
+
 guest_is() {
 	[[ $(ask "$1" guests ".guests[] | select(.name == \"$2\") | .up") == "$3" ]]
 }

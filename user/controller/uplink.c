@@ -74,17 +74,25 @@ static int uplink_open(struct jt_controller *c, const struct jt_netdev *dev)
 	return 0;
 }
 
+static void uplink_lost(struct jt_controller *c)
+{
+	if (!c->uplink.ifindex)
+		return;
+	jt_log("uplink %s is gone: all traffic goes the kernel's way", c->options->uplink);
+	jt_uplink_close(c);
+	c->uplink.up = false;
+	c->uplink.ifindex = 0;
+	jt_peers_uplink(c);
+}
+
 void jt_uplink_changed(struct jt_controller *c, const struct jt_netdev *dev, bool gone)
 {
 	bool was_up = c->uplink.up, was_same;
 
-	if (gone && c->uplink.ifindex && (!dev->ifindex || dev->ifindex == c->uplink.ifindex)) {
-		jt_log("uplink %s is gone: all traffic goes the kernel's way", dev->name);
-		jt_uplink_close(c);
-		c->uplink.up = false;
-		c->uplink.ifindex = 0;
-		jt_peers_uplink(c);
+	if (gone && (!dev->ifindex || dev->ifindex == c->uplink.ifindex)) {
+		uplink_lost(c);
 	} else if (!gone && dev->ifindex != c->uplink.ifindex) {
+		uplink_lost(c); /* it may live on by another name */
 		if (uplink_open(c, dev))
 			return;
 		jt_log("uplink %s is back", dev->name);
