@@ -190,11 +190,16 @@ JT_INLINE __u32 jt_helper_vif(struct jt_uplink *u, bool skb, const struct jt_fra
 
 #define JT_MIXED_NS 100000000ULL
 
-/* Has the controller handed over the messages of all frames that it was given? */
+/*
+ * Has the controller handed over the messages of all frames that it was given? What it
+ * has handed over of the sockets' never gets ahead, so it is read first.
+ */
 JT_INLINE bool jt_handed_over(struct jt_control *c)
 {
-	return bpf_ringbuf_query(&frames, BPF_RB_PROD_POS) == JT_READ(c->frames_handed) &&
-	       JT_READ(c->sockets_given) == JT_READ(c->sockets_handed);
+	__u64 handed = JT_READ(c->sockets_handed);
+
+	return handed == JT_READ(c->sockets_given) &&
+	       bpf_ringbuf_query(&frames, BPF_RB_PROD_POS) == JT_READ(c->frames_handed);
 }
 
 /*

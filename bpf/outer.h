@@ -19,6 +19,7 @@ struct jt_uplink {
 	struct jt_cursor cursor;
 	struct jt_address from; /* outer source */
 	__u64 total;		/* bytes of the whole frame */
+	__u64 linear;		/* bytes of it in the first buffer (XDP) */
 	__u64 mac;		/* out, for JT_SWITCH: the guest's; 0: not known */
 };
 

@@ -11,6 +11,7 @@
 #include "helper.h"
 
 #define JT_LATE_MAX 4096 /* further behind it is another count */
+#define JT_SOCKET_HEADROOM 256 /* XDP_PACKET_HEADROOM of <linux/bpf.h> */
 
 /* Compare with the sequence number expected; count what is missing or late. */
 JT_INLINE void jt_sequence(struct jt_peer *peer, const struct jt_frame_header *h)
@@ -98,15 +99,21 @@ JT_INLINE bool jt_ring_has_room(void)
 	return bpf_ringbuf_query(&frames, BPF_RB_AVAIL_DATA) < JT_FRAMES_SIZE - JT_FRAMES_KEPT;
 }
 
+/* A frame in one buffer that fits into a socket's chunk behind the headroom; the ring takes any. */
+JT_INLINE bool jt_socket_takes(const struct jt_uplink *u)
+{
+	return u->linear == u->total &&
+	       u->total <= u->control->geometry.extent_size - JT_SOCKET_HEADROOM;
+}
+
 /* Hand a frame to the controller. @skb: known to the compiler at each call. */
 JT_INLINE int jt_receive(struct jt_uplink *u, bool skb, int type, __u64 *reasons)
 {
 	__u32 queue = u->queue;
 	long err;
 
-	/* The look-up is the test: a socket that is closed leaves the map. */
-	if (!skb && bpf_map_lookup_elem(&xsks, &queue))
-		return JT_SOCKET;
+	if (!skb && jt_socket_takes(u) && bpf_map_lookup_elem(&xsks, &queue))
+		return JT_SOCKET; /* one that is closed leaves the map */
 	if (type == JT_FRAME_DATA && !jt_ring_has_room())
 		err = -1;
 	else if (u->total <= JT_EXTENT_SIZE_MIN)
@@ -207,6 +214,7 @@ int jitney_uplink(struct xdp_md *ctx)
 	};
 
 	u.total = bpf_xdp_get_buff_len(ctx);
+	u.linear = ctx->data_end - ctx->data;
 	switch (jt_uplink_work(&u, false)) {
 	case JT_PASS:
 		return XDP_PASS;

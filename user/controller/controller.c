@@ -304,6 +304,7 @@ static void turn(struct jt_controller *c, int timeout)
 			w->ready(c, w, events[i].events);
 	}
 	jt_frames_turn(c);
+	jt_receive_turn(c);
 	jt_links_turn(c, jt_env_now());
 	jt_helpers_reap(c);
 	if (c->helpers.more)

@@ -7,6 +7,7 @@
 
 #define BATCH 64
 #define BATCHES_MAX 16 /* then other work gets its turn */
+#define LOST_NS 100000000ULL /* so long no frame is between the program and its socket */
 
 /*
  * Where the messages of one template go; found once per template and frame, but for
@@ -189,17 +190,28 @@ int jt_receive_record(void *controller, void *data, size_t size)
 }
 
 /*
- * The program counts what it gives to the sockets, the socket and the kernel's own
- * counters say what has become of it. Those are asked for, by a call, only where
- * something is missing.
+ * The program counts what it gives to the sockets, the sockets and the kernel's own
+ * counters say what has become of it. Those are asked for, by calls, only where
+ * something is missing. What stays away is lost in a way that nobody counts, such as
+ * of frames that somebody has tried the program with.
  */
-static void handed_over(struct jt_controller *c)
+void jt_receive_turn(struct jt_controller *c)
 {
 	struct jt_control *control = c->datapath.page.control;
+	uint64_t given, missing;
 
-	if (control->flags & JT_CONTROL_HELPERS &&
-	    jt_xsk_given(&c->xsk) != JT_READ(control->sockets_given))
+	if (!(control->flags & JT_CONTROL_HELPERS) || jt_xsk_readable(&c->xsk))
+		return;
+	given = JT_READ(control->sockets_given);
+	if (given != jt_xsk_given(&c->xsk))
 		jt_receive_count(c);
+	missing = given - jt_xsk_given(&c->xsk);
+	if (missing != c->xsk.missing) {
+		c->xsk.missing = missing;
+		c->xsk.missing_ns = jt_env_now();
+	} else if (missing && jt_env_now() - c->xsk.missing_ns > LOST_NS) {
+		c->xsk.before += missing;
+	}
 	JT_WRITE(control->sockets_handed, jt_xsk_given(&c->xsk));
 }
 
@@ -220,5 +232,4 @@ void jt_receive_run(struct jt_controller *c, unsigned int queue)
 		jt_xsk_release(&c->xsk, queue, first, n);
 	}
 	jt_receive_hand_over(c);
-	handed_over(c);
 }

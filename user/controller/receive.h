@@ -13,6 +13,9 @@ void jt_receive_hand_over(struct jt_controller *c);
 /* Take in what the uplink's socket of a queue holds and hand it to the guests. */
 void jt_receive_run(struct jt_controller *c, unsigned int queue);
 
+/* At the end of a turn: tell the uplink's program what it need not wait for any more. */
+void jt_receive_turn(struct jt_controller *c);
+
 /* Count what the socket had no room for. */
 void jt_receive_count(struct jt_controller *c);
 

@@ -189,6 +189,17 @@ uint64_t jt_xsk_missed(const struct jt_xsk *x)
 	return missed;
 }
 
+bool jt_xsk_readable(const struct jt_xsk *x)
+{
+	unsigned int i;
+
+	for (i = 0; i < x->count; i++)
+		if (__atomic_load_n(x->queues[i].rx.producer, __ATOMIC_ACQUIRE) !=
+		    *x->queues[i].rx.consumer)
+			return true;
+	return false;
+}
+
 uint64_t jt_xsk_given(const struct jt_xsk *x)
 {
 	uint64_t given = x->before + x->counted;

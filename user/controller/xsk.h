@@ -26,7 +26,8 @@ struct jt_xsk {
 	unsigned int count;    /* of them that are open; 0: the uplink is not there */
 	const uint8_t *memory; /* the UMEM. Borrowed from the datapath */
 	bool zerocopy;
-	uint64_t before;  /* frames given to the sockets that were open before these */
+	uint64_t before;  /* frames given to sockets that did not come out of these */
+	uint64_t missing, missing_ns; /* given, but not seen yet, and since when so many */
 	uint64_t counted; /* of those missed, under their reason */
 };
 
@@ -49,7 +50,10 @@ int jt_xsk_kick(struct jt_xsk *x);
 /* Frames that the sockets had no room for since they were opened. */
 uint64_t jt_xsk_missed(const struct jt_xsk *x);
 
-/* Frames that these sockets and those before were given, but for misses not counted yet. */
+/* True while frames wait to be received. */
+bool jt_xsk_readable(const struct jt_xsk *x);
+
+/* Frames that were given to these sockets, and before, whose fate is known. */
 uint64_t jt_xsk_given(const struct jt_xsk *x);
 
 /* True while frames wait to be taken by the kernel. */
