@@ -39,7 +39,7 @@ JT_INLINE bool jt_company(struct jt_vif *v, struct jt_peer *peer)
 JT_INLINE int jt_large(struct jt_vif *v, const struct jt_message *m)
 {
 	JT_WRITE(m->flow->legacy_until_ns, v->now + JT_LEGACY_NS);
-	if (!jt_flow_aboard(m->flow, v->now, JT_READ(v->page.control->latency_ns)))
+	if (!jt_flow_aboard(m->flow, m->peer, v->now, JT_READ(v->page.control->latency_ns)))
 		return v->segmented ? JT_REASON_SEGMENTED : JT_REASON_TOO_LARGE;
 	return !v->segmented && jt_message_fits(m->parsed, m->peer) ? JT_ABOARD :
 								      JT_REASON_OVERTOOK;
@@ -47,7 +47,8 @@ JT_INLINE int jt_large(struct jt_vif *v, const struct jt_message *m)
 
 JT_INLINE int jt_small(struct jt_vif *v, const struct jt_message *m)
 {
-	bool aboard = jt_flow_aboard(m->flow, v->now, JT_READ(v->page.control->latency_ns));
+	bool aboard =
+		jt_flow_aboard(m->flow, m->peer, v->now, JT_READ(v->page.control->latency_ns));
 
 	if (!jt_message_fits(m->parsed, m->peer))
 		return JT_REASON_TOO_LARGE;

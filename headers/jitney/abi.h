@@ -15,7 +15,7 @@
 #include "reason.h"
 
 #define JT_MAGIC 0x4a49544eU /* "JITN" */
-#define JT_ABI_VERSION 2
+#define JT_ABI_VERSION 3
 
 #define JT_NAME_SIZE 16 /* with its NUL, as IFNAMSIZ */
 #define JT_GUESTS_MAX 1024
@@ -243,6 +243,13 @@ JT_ASSERT(offsetof(struct jt_control, frames_polled) % 64 == 0, "a line of its o
 JT_ASSERT(offsetof(struct jt_control, banks) % 64 == 0, "a line a bank");
 
 #define JT_NEVER_STALE (~0ULL)
+/*
+ * A flow that was aboard stays aboard so long, beside the time that a message may wait;
+ * and longer, while its peer has not confirmed what was aboard, but not for ever.
+ */
+#define JT_ORDER_NS 100000000ULL
+#define JT_SETTLE_NS 1000000000ULL
+
 /* How long an awakened controller has until the programs call it stale. */
 #define JT_WAKE_NS 500000000ULL
 
@@ -283,6 +290,7 @@ struct jt_peer {
 	__u32 flags;		 /* JT_PEER_* */
 	__u8 address[16];	 /* outer destination of --udp: IPv6, or IPv4 mapped */
 	__u64 alive_until_ns;	 /* controller; messages pass on after it */
+	__u64 settled_ns;	 /* controller: what came aboard before has been handed over there */
 
 	__u64 open;	 /* any: {epoch:32 | extent:32}, its open extent */
 	__u64 first_ns;	 /* when a bank was last opened for it (a hint) */

@@ -26,8 +26,6 @@
 
 #include "abi.h"
 
-#define JT_ORDER_NS 100000000ULL
-
 JT_INLINE __u64 jt_hash_pair(const jt_half *half, const __u32 *seed)
 {
 	return (__u64)(half[0] + seed[0]) * (half[1] + seed[1]);
@@ -73,21 +71,32 @@ JT_INLINE bool jt_key_same(const struct jt_flow_key *a, const struct jt_flow_key
 	return !bits;
 }
 
+/* True for a while behind a message that came aboard. */
+JT_INLINE bool jt_flow_recent(const struct jt_flow *flow, __u64 now, __u64 ns)
+{
+	/* Signed: another CPU may have written a moment later. */
+	return (__s64)(now - JT_READ(flow->aboard_ns)) < (__s64)ns;
+}
+
 /*
  * True while messages of the flow may still be on their way: in the page, on
  * the wire, or with the controller of the other side. One that went the
- * kernel's way now would overtake them.
+ * kernel's way now would overtake them. That is so until the peer has confirmed
+ * what was aboard then; a peer that does not answer is not waited for.
  */
-JT_INLINE bool jt_flow_aboard(const struct jt_flow *flow, __u64 now, __u64 latency_ns)
+JT_INLINE bool jt_flow_aboard(const struct jt_flow *flow, const struct jt_peer *peer, __u64 now,
+			      __u64 latency_ns)
 {
-	/* Signed: another CPU may have written a moment later. */
-	return (__s64)(now - JT_READ(flow->aboard_ns)) < (__s64)(JT_ORDER_NS + latency_ns);
+	return jt_flow_recent(flow, now, JT_ORDER_NS + latency_ns) ||
+	       (jt_flow_recent(flow, now, JT_SETTLE_NS) &&
+		JT_READ(flow->aboard_ns) > JT_READ(peer->settled_ns));
 }
 
 /* A flow that is as good as new. */
 JT_INLINE bool jt_flow_quiet(const struct jt_flow *flow, __u64 now, __u64 latency_ns)
 {
-	return !jt_flow_aboard(flow, now, latency_ns) && now >= JT_READ(flow->legacy_until_ns);
+	return !jt_flow_recent(flow, now, JT_ORDER_NS + latency_ns) &&
+	       now >= JT_READ(flow->legacy_until_ns);
 }
 
 #endif

@@ -29,7 +29,7 @@
 
 #define JT_SLICE_MAGIC 0x4a54534cU  /* "JTSL" */
 #define JT_NOTICE_MAGIC 0x4a544e54U /* "JTNT" */
-#define JT_SLICE_VERSION 2
+#define JT_SLICE_VERSION 3
 
 #define JT_SLICE_REQUESTS 4096U /* struct jt_request_slot [JT_REQUESTS] */
 #define JT_SLICE_RESULTS 12288U /* struct jt_result [JT_REQUESTS] */
@@ -131,6 +131,7 @@ struct jt_notice {
 	__u64 alive_until_ns; /* it hangs or is gone after that; ~0: no limit */
 	__u64 unused_notice[8];
 	__u64 peer_alive_until_ns[JT_PEERS_MAX];
+	__u64 peer_settled_ns[JT_PEERS_MAX]; /* what came aboard before has been handed over there */
 	__u16 peer_room[JT_PEERS_MAX]; /* bytes for records in a frame to this peer */
 };
 

@@ -222,6 +222,17 @@ static void test_cut_through(void)
 	offer(&v4, DROP, JT_ABOARD);
 }
 
+/* A flow's last message came aboard so long ago, in another bank. */
+static void was_aboard(const struct packet_spec *s, __u64 ns)
+{
+	struct packet p;
+
+	packet_make(&p, s);
+	flow_at(&h, &p, GUEST_ONE)->aboard_ns = now_ns() - ns;
+	h.peers[PEER_ONE].gap_ns = ~0ULL >> 8;
+	h.peers[PEER_ONE].open = 0;
+}
+
 /* No cut-through past messages of the same flow that are still aboard. */
 static void test_cut_through_keeps_order(void)
 {
@@ -230,6 +241,18 @@ static void test_cut_through_keeps_order(void)
 	h.peers[PEER_ONE].gap_ns = ~0ULL >> 8;
 	h.peers[PEER_ONE].open = 0; /* as if another bank were active */
 	offer(&v4, DROP, JT_ABOARD);
+	/* However long ago that was, until its peer has confirmed it; but not for ever. */
+	h.control->latency_ns = 10000000;
+	was_aboard(&v4, 500000000);
+	offer(&v4, DROP, JT_ABOARD);
+	was_aboard(&v4, 500000000);
+	h.peers[PEER_ONE].settled_ns = now_ns();
+	offer(&v4, PASS, JT_REASON_CUT_THROUGH);
+	h.peers[PEER_ONE].settled_ns = 0;
+	was_aboard(&v4, 500000000);
+	offer(&v4, DROP, JT_ABOARD);
+	was_aboard(&v4, 1100000000);
+	offer(&v4, PASS, JT_REASON_CUT_THROUGH);
 }
 
 static void test_page_full(void)

@@ -40,9 +40,12 @@ void jt_notice_times(struct jt_notice_board *b, struct jt_notice_copy *copy)
 
 	JT_WRITE(to->cycle_start_ns, jt_notice_time(from->cycle_start_ns, copy->ahead_ns));
 	JT_WRITE(to->alive_until_ns, jt_notice_time(from->alive_until_ns, copy->ahead_ns));
-	for (i = 0; i < JT_PEERS_MAX; i++)
+	for (i = 0; i < JT_PEERS_MAX; i++) {
 		JT_WRITE(to->peer_alive_until_ns[i],
 			 jt_notice_time(from->peer_alive_until_ns[i], copy->ahead_ns));
+		JT_WRITE(to->peer_settled_ns[i],
+			 jt_notice_time(from->peer_settled_ns[i], copy->ahead_ns));
+	}
 }
 
 void jt_notice_copy(struct jt_notice_board *b, struct jt_notice_copy *copy)

@@ -14,6 +14,7 @@
 #define GONE_NS 3000000000ULL	     /* silent for so long: what is unconfirmed is lost */
 #define XDP_HEADROOM 256U	     /* XDP_PACKET_HEADROOM of the kernel */
 #define HELLO_ADDRESSES 64	     /* in one frame */
+#define COARSE_NS 20000000ULL	     /* more than clocks of programs and helpers are behind */
 #define EVERYBODY (JT_PEERS_MAX - 1) /* a slot without a peer, for broadcasts */
 
 bool jt_peer_alive(const struct jt_controller *c, uint32_t id, uint64_t now)
@@ -206,7 +207,10 @@ void jt_peers_probe(struct jt_controller *c, uint32_t id)
 	if (!p->reachable || !jt_peer_alive(c, id, jt_env_now()))
 		resolve(c, id);
 	p->probed_ns = jt_env_now();
-	p->probe_messages = c->datapath.peers[id].sent_messages;
+	/* Of several that are not answered yet, the first answer is to the first one. */
+	if (!p->probing)
+		p->probe_messages = c->datapath.peers[id].sent_messages;
+	p->probing = true;
 	hello_send(c, id, JT_HELLO_PROBE, 0, false);
 }
 
@@ -240,6 +244,22 @@ static void count_gone(struct jt_controller *c, uint32_t id)
 	p->silent = true;
 }
 
+/*
+ * All that was sent is confirmed: so is what came aboard before the page was last
+ * drained. Return: true if more than that may have been sent.
+ */
+static bool settle(struct jt_controller *c, uint32_t id)
+{
+	struct jt_peer *slot = &c->datapath.peers[id];
+	uint64_t until = c->scheduler.drained_ns - COARSE_NS;
+
+	if (c->scheduler.drained_ns > COARSE_NS && until - slot->settled_ns > COARSE_NS) {
+		JT_WRITE(slot->settled_ns, until);
+		JT_NOTICE_TIME(&c->board, peer_settled_ns[id], until);
+	}
+	return slot->settled_ns < c->peers[id].sent_ns;
+}
+
 bool jt_peers_tick(struct jt_controller *c, uint64_t now)
 {
 	struct jt_peer_state *p;
@@ -250,8 +270,16 @@ bool jt_peers_tick(struct jt_controller *c, uint64_t now)
 	for (i = 0; i < c->peer_limit; i++) {
 		p = &c->peers[i];
 		sent = c->datapath.peers[i].sent_messages;
-		if (!p->used || sent == p->confirmed)
+		if (!p->used)
 			continue;
+		if (sent != p->seen_messages) {
+			p->seen_messages = sent;
+			p->sent_ns = jt_env_now();
+		}
+		if (sent == p->confirmed) {
+			waiting |= settle(c, i);
+			continue;
+		}
 		if (now - p->probed_ns > JT_PEER_PROBE_NS)
 			jt_peers_probe(c, i);
 		if (now - p->heard_ns > GONE_NS)
@@ -336,6 +364,7 @@ static void heard(struct jt_controller *c, uint32_t id, const struct jt_frame_he
 		return;
 	if (p->probe_messages > p->confirmed)
 		p->confirmed = p->probe_messages;
+	p->probing = false;
 	p->acknowledged = ntohl(hello->received);
 }
 

@@ -117,11 +117,38 @@ static void begin(struct jt_controller *c, uint64_t now)
 	arm(c, now + s->length_ns);
 }
 
+static void look(struct jt_controller *c)
+{
+	unsigned int i;
+
+	for (i = 0; i < c->page_count; i++)
+		c->pages[i]->look_epoch = JT_READ(c->pages[i]->page->control->epoch);
+}
+
+/* Has all left that was aboard at the last look? */
+static bool drained(struct jt_controller *c)
+{
+	struct jt_transmit *t;
+	unsigned int i;
+
+	for (i = 0; i < c->page_count; i++) {
+		t = c->pages[i];
+		if (t->send_epoch <= t->look_epoch &&
+		    (t->send_epoch < t->look_epoch || !jt_transmit_empty(t)))
+			return false;
+	}
+	return jt_slices_empty(c);
+}
+
 /* What is due while nobody is aboard. Return: when to look again; 0: never. */
 static uint64_t tick(struct jt_controller *c, uint64_t now)
 {
-	uint64_t at = jt_peers_tick(c, now) ? now + JT_PEER_PROBE_NS : 0;
+	uint64_t at;
 
+	look(c);
+	if (drained(c))
+		c->scheduler.drained_ns = now;
+	at = jt_peers_tick(c, now) ? now + JT_PEER_PROBE_NS : 0;
 	c->scheduler.look_ns = 0;
 	return jt_links_tick(c, now) ? now + JT_LINK_TICK_NS : at;
 }
@@ -222,8 +249,12 @@ static void cycle_end(struct jt_controller *c, enum jt_swap why)
 {
 	struct jt_scheduler *s = &c->scheduler;
 	uint64_t now = jt_env_now();
-	bool swapped = swap(c, why);
+	bool swapped;
 
+	look(c);
+	swapped = swap(c, why);
+	if (drained(c))
+		s->drained_ns = now;
 	c->datapath.page.control->cycles++;
 	jt_peers_tick(c, now);
 	jt_links_tick(c, now);

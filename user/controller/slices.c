@@ -413,6 +413,17 @@ bool jt_slices_pending(struct jt_controller *c)
 	return false;
 }
 
+bool jt_slices_empty(struct jt_controller *c)
+{
+	const struct jt_helper *h;
+
+	for (h = c->helpers.first; h; h = h->next)
+		if (h->slice.header && !h->cut &&
+		    JT_READ(h->slice.header->send_head) != h->slice.send_tail)
+			return false;
+	return true;
+}
+
 uint64_t jt_slice_left(struct jt_slice_state *s)
 {
 	uint64_t tail = s->send_tail, left = JT_READ(s->header->send_head) - tail, n = 0, at, span;

@@ -12,13 +12,15 @@
 /* As in bpf/vif.bpf.c. */
 #define GAP_LIMIT 8
 #define LEGACY_NS 1000000000ULL
-#define ORDER_NS 100000000ULL
 
 #define SAMPLE_EVERY 64U /* writes, of which one is measured */
 
 static bool was_aboard(const struct jitney_flow *f, const struct jt_notice *n, uint64_t now)
 {
-	return now - f->aboard_ns < ORDER_NS + JT_READ(n->latency_ns) ||
+	uint64_t quiet = now - f->aboard_ns;
+
+	return quiet < JT_ORDER_NS + JT_READ(n->latency_ns) ||
+	       (quiet < JT_SETTLE_NS && f->aboard_ns > JT_READ(n->peer_settled_ns[f->id])) ||
 	       (f->j->call->waits && f->j->call->waits(f));
 }
 
