@@ -65,7 +65,6 @@ void jt_capture_frame(struct jt_controller *controller, int direction, const uin
 /* There are no slices here. */
 void jt_slices_collect(struct jt_controller *controller)
 {
-	(void)controller;
 }
 
 bool jt_slices_pending(struct jt_controller *controller)
@@ -80,13 +79,11 @@ bool jt_slices_empty(struct jt_controller *controller)
 
 bool jt_slices_held(const struct jt_controller *controller, uint32_t guest)
 {
-	(void)controller, (void)guest;
 	return false;
 }
 
 void jt_slices_wake(struct jt_controller *controller)
 {
-	(void)controller;
 }
 
 uint32_t jt_netdev_speed(const char *name)
