@@ -116,8 +116,10 @@ JT_NOINLINE struct jt_flow *jt_flow_place(struct jt_control *c, const struct jt_
 	flow = jt_flow_take(c, jt_flow_quietest(c, set, now), key, now);
 	if (!flow)
 		return crowd ? crowd : jt_flow_crowded(key);
-	if (crowd)
+	if (crowd) {
+		JT_WRITE(flow->aboard_ns, JT_READ(crowd->aboard_ns));
 		bpf_map_delete_elem(&crowded, key);
+	}
 	return flow;
 }
 

@@ -31,7 +31,7 @@
 #include "slice.h"
 
 #define JT_MACHINE_MAGIC 0x4a544d43U /* "JTMC" */
-#define JT_MACHINE_VERSION 1
+#define JT_MACHINE_VERSION 2
 #define JT_MACHINE_SLOTS 16U
 #define JT_MACHINE_LISTS 10U  /* pages of grants: as many as the largest slice needs */
 #define JT_MACHINE_LIST 1024U /* grants in a page */

@@ -95,7 +95,8 @@ struct jt_slice {
 	__u64 call_tail;
 	__u64 result_head;
 	__u64 results_lost; /* that found their ring full */
-	__u64 unused_controller[2];
+	__u64 taken_ns; /* when messages last came out of it; ~0: at any time, for all one knows */
+	__u64 unused_controller;
 
 	/* Controller. */
 	__u64 receive_head;

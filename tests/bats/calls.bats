@@ -131,18 +131,15 @@ few() {
 	stop a && stop b
 }
 
-# A program with a loop of its own does not look again and again whether there is room:
-# there is none while the controller does not run. xdp needs none of the controller;
-# tests/unit has what its socket says.
 # held_up CALL: what comes behind a pause must not pass what the other controller still has
 held_up() {
 	hear got b1 -l 7000 --flows 2 --trace 5
 	# shellcheck disable=SC2046 # a flag a word
-	speak sent a1 "$1" $(dests b1 7000) -f 2 --sizes 20-200 --gap 16/150ms -n 320
+	speak sent a1 "$1" $(dests b1 7000) -f 2 --sizes 20-200 --gap 32/150ms -n 640
 	for _ in 1 2 3 4 5; do
-		lab_pause 0.25
+		lab_pause 0.3
 		kill -STOP "${pid[b]}"
-		lab_pause 0.25
+		lab_pause 0.2
 		kill -CONT "${pid[b]}"
 	done
 	ended 60 sent got || return
@@ -156,10 +153,13 @@ held_up() {
 	acquaint a1 b1
 	for call in "${calls[@]}"; do
 		undisturbed 4 held_up "$call"
-		equal "messages by $call" "$(report got .received)" 320
+		equal "messages by $call" "$(report got .received)" 640
 	done
 }
 
+# A program with a loop of its own does not look again and again whether there is room:
+# there is none while the controller does not run. xdp needs none of the controller;
+# tests/unit has what its socket says.
 @test "calls: a sender that does not wait is told when there is room" {
 	local call i
 	lab 2 1

@@ -72,11 +72,6 @@ bool jt_slices_pending(struct jt_controller *controller)
 	return false;
 }
 
-bool jt_slices_empty(struct jt_controller *controller)
-{
-	return true;
-}
-
 bool jt_slices_held(const struct jt_controller *controller, uint32_t guest)
 {
 	return false;

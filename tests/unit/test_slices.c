@@ -17,10 +17,9 @@ static void test_messages_go_aboard(void **state)
 		put(JT_SLICE_MESSAGE, 7, text, (uint16_t)snprintf(text, sizeof(text), "%d", i));
 	put(JT_SLICE_MESSAGE, 7, NULL, 0);
 	assert_true(jt_slices_pending(&c));
-	assert_false(jt_slices_empty(&c));
 	assert_true(jt_slice_collect(&c, &helper));
 	assert_false(jt_slices_pending(&c));
-	assert_true(jt_slices_empty(&c));
+	assert_true(helper.slice.header->taken_ns && helper.slice.header->taken_ns <= jt_env_now());
 	assert_int_equal(aboard(), 51);
 	assert_int_equal(c.datapath.guests[GUEST].messages, 51);
 	assert_int_equal(helper.slice.header->sent, 51);

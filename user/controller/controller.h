@@ -36,7 +36,7 @@ struct jt_scheduler {
 	struct jt_cycle_settings settings;
 	uint64_t start_ns;    /* of the running cycle; 0: asleep */
 	uint64_t length_ns;   /* of the running cycle */
-	uint64_t drained_ns;  /* what came aboard before has left */
+	uint64_t drained_ns;  /* what came aboard the main page before has left */
 	uint64_t look_ns;     /* asleep: when the timer was set to for rings; 0: it was not */
 	uint64_t measured_ns; /* when the sums below were last taken */
 	uint64_t mean_interval_ns, mean_write_ns;
@@ -59,7 +59,6 @@ struct jt_transmit {
 	struct jt_page *page;
 	struct jt_domain *domain; /* who can write to it besides us and our programs, or NULL */
 	uint64_t epoch;		  /* last one seen active */
-	uint64_t look_epoch;	  /* the one that was active at the last look, see drained() */
 	uint64_t send_epoch;	  /* the oldest bank with frames to hand over */
 	uint64_t wipe_epoch;	  /* the oldest bank that is not blank again */
 	uint64_t swaps, frames, messages;
@@ -88,7 +87,7 @@ struct jt_peer_state {
 	struct jt_address source;  /* --udp: our own */
 	bool used, discovered;
 	bool reachable;		 /* the next hop's MAC is known */
-	bool probing;		 /* it has not answered yet */
+	bool probing;		 /* the probe of `probe_...' is not answered yet */
 	bool silent;		 /* what it did not confirm was counted as lost */
 	uint32_t sequence;	 /* of the next frame */
 	uint16_t session;	 /* its own; 0: not known */
@@ -96,7 +95,9 @@ struct jt_peer_state {
 	uint64_t heard_ns;	 /* last word from it; 0: none yet */
 	uint64_t expires_ns;	 /* discovered ones are forgotten then */
 	uint64_t probed_ns;	 /* when the last probe left */
-	uint64_t probe_messages; /* sent before that */
+	uint32_t skip, more;	 /* answers that come before its own, and behind it */
+	uint64_t probe_messages; /* sent before a probe, and */
+	uint64_t probe_drained;	 /* drained_ns, as it left */
 	uint64_t seen_messages;	 /* sent, at the last tick */
 	uint64_t sent_ns;	 /* when that was another number for the last time */
 	uint64_t confirmed;	 /* messages sent before a probe that was answered */

@@ -10,10 +10,12 @@
 #include "controller/outer.h"
 #include "controller/peers.h"
 #include "controller/places.h"
+#include "controller/receive.h"
 
 #define GONE_NS 3000000000ULL	     /* silent for so long: what is unconfirmed is lost */
 #define XDP_HEADROOM 256U	     /* XDP_PACKET_HEADROOM of the kernel */
 #define HELLO_ADDRESSES 64	     /* in one frame */
+#define SILENT_NS 1000000000ULL
 #define COARSE_NS 20000000ULL	     /* more than clocks of programs and helpers are behind */
 #define EVERYBODY (JT_PEERS_MAX - 1) /* a slot without a peer, for broadcasts */
 
@@ -196,6 +198,26 @@ static void announce_to(struct jt_controller *c, uint32_t id, bool broadcast)
 	while (at < c->index.count);
 }
 
+/*
+ * What the answer will confirm. Answers have no numbers, but come in the order of the
+ * probes; so one is noted after the other, and answers to those between are counted. A
+ * probe may overtake what the kernel has not taken yet: that one confirms nothing.
+ */
+static void probe_note(struct jt_controller *c, uint32_t id)
+{
+	struct jt_peer_state *p = &c->peers[id];
+
+	if (p->probing || jt_xsk_pending(&c->xsk)) {
+		p->more++;
+		return;
+	}
+	p->probing = true;
+	p->skip = p->more;
+	p->more = 0;
+	p->probe_messages = c->datapath.peers[id].sent_messages;
+	p->probe_drained = c->scheduler.drained_ns;
+}
+
 void jt_peers_probe(struct jt_controller *c, uint32_t id)
 {
 	struct jt_peer_state *p = &c->peers[id];
@@ -207,10 +229,7 @@ void jt_peers_probe(struct jt_controller *c, uint32_t id)
 	if (!p->reachable || !jt_peer_alive(c, id, jt_env_now()))
 		resolve(c, id);
 	p->probed_ns = jt_env_now();
-	/* Of several that are not answered yet, the first answer is to the first one. */
-	if (!p->probing)
-		p->probe_messages = c->datapath.peers[id].sent_messages;
-	p->probing = true;
+	probe_note(c, id);
 	hello_send(c, id, JT_HELLO_PROBE, 0, false);
 }
 
@@ -233,6 +252,36 @@ void jt_peers_announce(struct jt_controller *c)
 	}
 }
 
+/* What came aboard before the page was @drained has been handed over there. */
+static void settle(struct jt_controller *c, uint32_t id, uint64_t drained)
+{
+	struct jt_peer *slot = &c->datapath.peers[id];
+
+	/* If nothing was sent since, there is nothing to be said. */
+	if (drained < slot->settled_ns + COARSE_NS || slot->settled_ns >= c->peers[id].sent_ns)
+		return;
+	JT_WRITE(slot->settled_ns, drained - COARSE_NS);
+	JT_NOTICE_TIME(&c->board, peer_settled_ns[id], drained - COARSE_NS);
+}
+
+static void answered(struct jt_controller *c, uint32_t id)
+{
+	struct jt_peer_state *p = &c->peers[id];
+
+	if (!p->probing) {
+		p->more -= p->more > 0;
+		return;
+	}
+	if (p->skip) {
+		p->skip--;
+		return;
+	}
+	p->probing = false;
+	if (p->probe_messages > p->confirmed)
+		p->confirmed = p->probe_messages;
+	settle(c, id, p->probe_drained);
+}
+
 static void count_gone(struct jt_controller *c, uint32_t id)
 {
 	struct jt_peer_state *p = &c->peers[id];
@@ -242,22 +291,6 @@ static void count_gone(struct jt_controller *c, uint32_t id)
 			     slot->sent_messages - p->confirmed);
 	p->confirmed = slot->sent_messages;
 	p->silent = true;
-}
-
-/*
- * All that was sent is confirmed: so is what came aboard before the page was last
- * drained. Return: true if more than that may have been sent.
- */
-static bool settle(struct jt_controller *c, uint32_t id)
-{
-	struct jt_peer *slot = &c->datapath.peers[id];
-	uint64_t until = c->scheduler.drained_ns - COARSE_NS;
-
-	if (c->scheduler.drained_ns > COARSE_NS && until - slot->settled_ns > COARSE_NS) {
-		JT_WRITE(slot->settled_ns, until);
-		JT_NOTICE_TIME(&c->board, peer_settled_ns[id], until);
-	}
-	return slot->settled_ns < c->peers[id].sent_ns;
 }
 
 bool jt_peers_tick(struct jt_controller *c, uint64_t now)
@@ -277,7 +310,9 @@ bool jt_peers_tick(struct jt_controller *c, uint64_t now)
 			p->sent_ns = jt_env_now();
 		}
 		if (sent == p->confirmed) {
-			waiting |= settle(c, i);
+			settle(c, i, c->scheduler.drained_ns);
+			waiting |= c->datapath.peers[i].settled_ns < p->sent_ns &&
+				   now < p->sent_ns + JT_SETTLE_NS;
 			continue;
 		}
 		if (now - p->probed_ns > JT_PEER_PROBE_NS)
@@ -350,6 +385,8 @@ static void heard(struct jt_controller *c, uint32_t id, const struct jt_frame_he
 		p->session = ntohs(h->session);
 		p->session_frames = slot->received_frames;
 	}
+	if (now - p->heard_ns > SILENT_NS) /* what it was asked then is lost */
+		p->skip = p->more = 0;
 	p->heard_ns = now;
 	p->expires_ns = now + JT_PLACE_EXPIRES_NS;
 	p->silent = false;
@@ -362,9 +399,7 @@ static void heard(struct jt_controller *c, uint32_t id, const struct jt_frame_he
 			  now + JT_PEER_ALIVE_NS);
 	if (hello->op != JT_HELLO_REPLY)
 		return;
-	if (p->probe_messages > p->confirmed)
-		p->confirmed = p->probe_messages;
-	p->probing = false;
+	answered(c, id);
 	p->acknowledged = ntohl(hello->received);
 }
 
@@ -385,8 +420,10 @@ void jt_peers_hello(struct jt_controller *c, int id, const struct jt_address *fr
 	if (id < 0)
 		return;
 	heard(c, (uint32_t)id, h, &hello);
-	if (hello.op == JT_HELLO_PROBE && !c->stop)
+	if (hello.op == JT_HELLO_PROBE && !c->stop) {
+		jt_receive_hand_over(c); /* it confirms what came before */
 		hello_send(c, (uint32_t)id, JT_HELLO_REPLY, 0, false);
+	}
 	if (hello.op == JT_HELLO_ANNOUNCE && c->options->discover)
 		learn(c, (uint32_t)id, &hello, body);
 }

@@ -117,27 +117,17 @@ static void begin(struct jt_controller *c, uint64_t now)
 	arm(c, now + s->length_ns);
 }
 
-static void look(struct jt_controller *c)
+/*
+ * Has all left, and been taken by the kernel, that came aboard the main page before its
+ * @epoch was read? If it was active then, it is not any more, or empty.
+ */
+static bool drained(struct jt_controller *c, uint64_t epoch)
 {
-	unsigned int i;
+	struct jt_transmit *t = c->pages[0];
+	bool empty = jt_transmit_empty(t);
 
-	for (i = 0; i < c->page_count; i++)
-		c->pages[i]->look_epoch = JT_READ(c->pages[i]->page->control->epoch);
-}
-
-/* Has all left that was aboard at the last look? */
-static bool drained(struct jt_controller *c)
-{
-	struct jt_transmit *t;
-	unsigned int i;
-
-	for (i = 0; i < c->page_count; i++) {
-		t = c->pages[i];
-		if (t->send_epoch <= t->look_epoch &&
-		    (t->send_epoch < t->look_epoch || !jt_transmit_empty(t)))
-			return false;
-	}
-	return jt_slices_empty(c);
+	return t->send_epoch > epoch ||
+	       (t->send_epoch == epoch && empty && JT_READ(t->page->control->epoch) == epoch);
 }
 
 /* What is due while nobody is aboard. Return: when to look again; 0: never. */
@@ -145,8 +135,7 @@ static uint64_t tick(struct jt_controller *c, uint64_t now)
 {
 	uint64_t at;
 
-	look(c);
-	if (drained(c))
+	if (drained(c, JT_READ(c->datapath.page.control->epoch)))
 		c->scheduler.drained_ns = now;
 	at = jt_peers_tick(c, now) ? now + JT_PEER_PROBE_NS : 0;
 	c->scheduler.look_ns = 0;
@@ -249,11 +238,10 @@ static void cycle_end(struct jt_controller *c, enum jt_swap why)
 {
 	struct jt_scheduler *s = &c->scheduler;
 	uint64_t now = jt_env_now();
-	bool swapped;
+	uint64_t epoch = JT_READ(c->datapath.page.control->epoch);
+	bool swapped = swap(c, why);
 
-	look(c);
-	swapped = swap(c, why);
-	if (drained(c))
+	if (drained(c, epoch))
 		s->drained_ns = now;
 	c->datapath.page.control->cycles++;
 	jt_peers_tick(c, now);

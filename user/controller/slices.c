@@ -343,6 +343,9 @@ static bool collect(struct jt_controller *c, struct jt_helper *h, unsigned int b
 	count(c, h, messages, total);
 	JT_WRITE(s->header->sent, s->sent);
 	JT_WRITE(s->header->refused, s->refused);
+	/* When a page of its guest's own has left is not looked at. */
+	JT_WRITE(s->header->taken_ns,
+		 h->own ? JT_NEVER_STALE : jt_notice_time(jt_env_now(), h->notice.ahead_ns));
 	JT_WRITE(s->header->send_tail, s->send_tail);
 	if (outcome == BROKEN)
 		jt_helper_cut(c, h, "its send ring makes no sense");
@@ -411,17 +414,6 @@ bool jt_slices_pending(struct jt_controller *c)
 		     jt_calls_pending(h)))
 			return true;
 	return false;
-}
-
-bool jt_slices_empty(struct jt_controller *c)
-{
-	const struct jt_helper *h;
-
-	for (h = c->helpers.first; h; h = h->next)
-		if (h->slice.header && !h->cut &&
-		    JT_READ(h->slice.header->send_head) != h->slice.send_tail)
-			return false;
-	return true;
 }
 
 uint64_t jt_slice_left(struct jt_slice_state *s)

@@ -79,8 +79,6 @@ void jt_slices_collect(struct jt_controller *c);
 bool jt_slice_collect(struct jt_controller *c, struct jt_helper *h);
 /* True if a helper has written what was not taken. */
 bool jt_slices_pending(struct jt_controller *c);
-/* The same, but also of those whose messages wait for their share: true if there is none. */
-bool jt_slices_empty(struct jt_controller *c);
 /* Messages that were published and not taken, as far as the ring makes sense. */
 uint64_t jt_slice_left(struct jt_slice_state *s);
 /* Wake writers that wait for room or for the next cycle. */

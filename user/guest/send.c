@@ -15,12 +15,20 @@
 
 #define SAMPLE_EVERY 64U /* writes, of which one is measured */
 
+/* Has the peer confirmed what was aboard? Of a trust domain's page nobody knows. */
+static bool settled(const struct jitney_flow *f, const struct jt_notice *n)
+{
+	uint64_t until = JT_READ(n->peer_settled_ns[f->id]);
+
+	return !f->j->map && f->aboard_ns <= until && JT_READ(f->j->view.slice->taken_ns) <= until;
+}
+
 static bool was_aboard(const struct jitney_flow *f, const struct jt_notice *n, uint64_t now)
 {
 	uint64_t quiet = now - f->aboard_ns;
 
 	return quiet < JT_ORDER_NS + JT_READ(n->latency_ns) ||
-	       (quiet < JT_SETTLE_NS && f->aboard_ns > JT_READ(n->peer_settled_ns[f->id])) ||
+	       (quiet < JT_SETTLE_NS && !settled(f, n)) ||
 	       (f->j->call->waits && f->j->call->waits(f));
 }
 
@@ -148,11 +156,14 @@ static int put_run(struct jitney_flow *f, const struct iovec *messages, unsigned
 		   int flags)
 {
 	struct jitney *j = f->j;
+	uint64_t waited = j->statistics.waited;
 	unsigned int i;
 	int err = 0;
 
 	for (i = 0; i < count && !err; i += !err)
 		err = put(f, &messages[i]);
+	if (j->statistics.waited != waited) /* it has come aboard later than it said */
+		f->aboard_ns = jt_now_coarse();
 	if (j->lone) {
 		j->lone = false;
 		jt_call_flush(j);
