@@ -41,7 +41,7 @@ struct jt_frame_header {
 	__u8 version_type;	       /* version << 4 | type */
 	__u8 flags;		       /* zero */
 	__u16 length;		       /* be: bytes behind this header */
-	__u32 sequence;		       /* be: counts data frames to this peer; 0 in a hello */
+	__u32 sequence;		       /* be: counts data frames; a probe's number, also in its reply */
 	__u16 guest;		       /* be: hint: the receiver's only guest, or JT_GUEST_MANY */
 	__u16 session;		       /* be: drawn at random when a controller starts, never 0 */
 } __attribute__((packed, aligned(2))); /* it follows 14 bytes of Ethernet */

@@ -87,7 +87,7 @@ struct jt_peer_state {
 	struct jt_address source;  /* --udp: our own */
 	bool used, discovered;
 	bool reachable;		 /* the next hop's MAC is known */
-	bool probing;		 /* the probe of `probe_...' is not answered yet */
+	bool probing;		 /* the probe that is noted is not answered yet */
 	bool silent;		 /* what it did not confirm was counted as lost */
 	uint32_t sequence;	 /* of the next frame */
 	uint16_t session;	 /* its own; 0: not known */
@@ -95,8 +95,11 @@ struct jt_peer_state {
 	uint64_t heard_ns;	 /* last word from it; 0: none yet */
 	uint64_t expires_ns;	 /* discovered ones are forgotten then */
 	uint64_t probed_ns;	 /* when the last probe left */
-	uint32_t skip, more;	 /* answers that come before its own, and behind it */
-	uint64_t probe_messages; /* sent before a probe, and */
+	uint32_t probe_number;	 /* of the last probe, 0: none yet */
+	uint32_t asked_number;	 /* of the last one of its own */
+	uint32_t hello_number;	 /* of the hello that is being written */
+	uint32_t noted;		 /* number of the probe of which we know: */
+	uint64_t probe_messages; /* what had been sent before it, and */
 	uint64_t probe_drained;	 /* drained_ns, as it left */
 	uint64_t seen_messages;	 /* sent, at the last tick */
 	uint64_t sent_ns;	 /* when that was another number for the last time */

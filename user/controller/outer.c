@@ -88,7 +88,7 @@ void jt_outer_write(struct jt_controller *c, uint32_t peer, int type, uint8_t *a
 	struct jt_frame_header h = {
 		.version_type = (uint8_t)(JT_WIRE_VERSION << 4 | type),
 		.length = htons((uint16_t)(end - head)),
-		.sequence = type == JT_FRAME_DATA ? htonl(p->sequence) : 0,
+		.sequence = htonl(type == JT_FRAME_DATA ? p->sequence : p->hello_number),
 		.guest = htons(JT_GUEST_MANY),
 		.session = htons(c->session),
 	};

@@ -15,7 +15,6 @@
 #define GONE_NS 3000000000ULL	     /* silent for so long: what is unconfirmed is lost */
 #define XDP_HEADROOM 256U	     /* XDP_PACKET_HEADROOM of the kernel */
 #define HELLO_ADDRESSES 64	     /* in one frame */
-#define SILENT_NS 1000000000ULL
 #define COARSE_NS 20000000ULL	     /* more than clocks of programs and helpers are behind */
 #define EVERYBODY (JT_PEERS_MAX - 1) /* a slot without a peer, for broadcasts */
 
@@ -162,7 +161,7 @@ static uint32_t write_addresses(struct jt_controller *c, size_t *at, struct jt_h
 static size_t hello_send(struct jt_controller *c, uint32_t id, enum jt_hello_op op, size_t at,
 			 bool broadcast)
 {
-	const struct jt_peer_state *p = &c->peers[id];
+	struct jt_peer_state *p = &c->peers[id];
 	uint32_t head = jt_outer_head(p->address.family), end, n = 0;
 	struct jt_hello hello = { .op = op };
 	struct jt_hello_address list[HELLO_ADDRESSES];
@@ -178,6 +177,9 @@ static size_t hello_send(struct jt_controller *c, uint32_t id, enum jt_hello_op 
 	end = head + (uint32_t)sizeof(hello) + n * (uint32_t)sizeof(*list);
 	memcpy(frame + head, &hello, sizeof(hello));
 	memcpy(frame + head + sizeof(hello), list, n * sizeof(*list));
+	p->hello_number = op == JT_HELLO_PROBE ? p->probe_number :
+			  op == JT_HELLO_REPLY ? p->asked_number :
+						 0;
 	jt_outer_write(c, id, JT_FRAME_HELLO, frame, end);
 	if (broadcast)
 		memset(frame + JT_FRAME_START, 0xff, 6);
@@ -199,21 +201,18 @@ static void announce_to(struct jt_controller *c, uint32_t id, bool broadcast)
 }
 
 /*
- * What the answer will confirm. Answers have no numbers, but come in the order of the
- * probes; so one is noted after the other, and answers to those between are counted. A
- * probe may overtake what the kernel has not taken yet: that one confirms nothing.
+ * What the answer will confirm. Of several that are not answered yet the first is noted:
+ * probes and answers stay in order, so who answers a later one has got it, too.
  */
 static void probe_note(struct jt_controller *c, uint32_t id)
 {
 	struct jt_peer_state *p = &c->peers[id];
 
-	if (p->probing || jt_xsk_pending(&c->xsk)) {
-		p->more++;
+	p->probe_number += 1 + (p->probe_number == UINT32_MAX); /* 0 is none */
+	if (p->probing)
 		return;
-	}
 	p->probing = true;
-	p->skip = p->more;
-	p->more = 0;
+	p->noted = p->probe_number;
 	p->probe_messages = c->datapath.peers[id].sent_messages;
 	p->probe_drained = c->scheduler.drained_ns;
 }
@@ -264,18 +263,13 @@ static void settle(struct jt_controller *c, uint32_t id, uint64_t drained)
 	JT_NOTICE_TIME(&c->board, peer_settled_ns[id], drained - COARSE_NS);
 }
 
-static void answered(struct jt_controller *c, uint32_t id)
+/* @number: of the probe that is answered; 0: who answers does not say */
+static void answered(struct jt_controller *c, uint32_t id, uint32_t number)
 {
 	struct jt_peer_state *p = &c->peers[id];
 
-	if (!p->probing) {
-		p->more -= p->more > 0;
+	if (!p->probing || (number && (int32_t)(number - p->noted) < 0))
 		return;
-	}
-	if (p->skip) {
-		p->skip--;
-		return;
-	}
 	p->probing = false;
 	if (p->probe_messages > p->confirmed)
 		p->confirmed = p->probe_messages;
@@ -303,21 +297,18 @@ bool jt_peers_tick(struct jt_controller *c, uint64_t now)
 	for (i = 0; i < c->peer_limit; i++) {
 		p = &c->peers[i];
 		sent = c->datapath.peers[i].sent_messages;
-		if (!p->used)
-			continue;
 		if (sent != p->seen_messages) {
 			p->seen_messages = sent;
 			p->sent_ns = jt_env_now();
 		}
-		if (sent == p->confirmed) {
-			settle(c, i, c->scheduler.drained_ns);
-			waiting |= c->datapath.peers[i].settled_ns < p->sent_ns &&
-				   now < p->sent_ns + JT_SETTLE_NS;
+		/* Settled is what was aboard some time before: one more probe may be due. */
+		if (!p->used ||
+		    (sent == p->confirmed && (c->datapath.peers[i].settled_ns >= p->sent_ns ||
+					      now > p->sent_ns + JT_SETTLE_NS)))
 			continue;
-		}
 		if (now - p->probed_ns > JT_PEER_PROBE_NS)
 			jt_peers_probe(c, i);
-		if (now - p->heard_ns > GONE_NS)
+		if (sent != p->confirmed && now - p->heard_ns > GONE_NS)
 			count_gone(c, i);
 		else
 			waiting = true;
@@ -385,8 +376,6 @@ static void heard(struct jt_controller *c, uint32_t id, const struct jt_frame_he
 		p->session = ntohs(h->session);
 		p->session_frames = slot->received_frames;
 	}
-	if (now - p->heard_ns > SILENT_NS) /* what it was asked then is lost */
-		p->skip = p->more = 0;
 	p->heard_ns = now;
 	p->expires_ns = now + JT_PLACE_EXPIRES_NS;
 	p->silent = false;
@@ -399,7 +388,7 @@ static void heard(struct jt_controller *c, uint32_t id, const struct jt_frame_he
 			  now + JT_PEER_ALIVE_NS);
 	if (hello->op != JT_HELLO_REPLY)
 		return;
-	answered(c, id);
+	answered(c, id, ntohl(h->sequence));
 	p->acknowledged = ntohl(hello->received);
 }
 
@@ -422,6 +411,7 @@ void jt_peers_hello(struct jt_controller *c, int id, const struct jt_address *fr
 	heard(c, (uint32_t)id, h, &hello);
 	if (hello.op == JT_HELLO_PROBE && !c->stop) {
 		jt_receive_hand_over(c); /* it confirms what came before */
+		c->peers[id].asked_number = ntohl(h->sequence);
 		hello_send(c, (uint32_t)id, JT_HELLO_REPLY, 0, false);
 	}
 	if (hello.op == JT_HELLO_ANNOUNCE && c->options->discover)

@@ -135,6 +135,8 @@ static uint64_t tick(struct jt_controller *c, uint64_t now)
 {
 	uint64_t at;
 
+	if (c->uplink.up && jt_xsk_pending(&c->xsk))
+		jt_transmit_run(c); /* the device was down */
 	if (drained(c, JT_READ(c->datapath.page.control->epoch)))
 		c->scheduler.drained_ns = now;
 	at = jt_peers_tick(c, now) ? now + JT_PEER_PROBE_NS : 0;

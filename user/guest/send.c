@@ -27,9 +27,10 @@ static bool was_aboard(const struct jitney_flow *f, const struct jt_notice *n, u
 {
 	uint64_t quiet = now - f->aboard_ns;
 
+	/* In this order: what does not wait any more has been taken before. */
 	return quiet < JT_ORDER_NS + JT_READ(n->latency_ns) ||
-	       (quiet < JT_SETTLE_NS && !settled(f, n)) ||
-	       (f->j->call->waits && f->j->call->waits(f));
+	       (f->j->call->waits && f->j->call->waits(f)) ||
+	       (quiet < JT_SETTLE_NS && !settled(f, n));
 }
 
 static bool fits(const struct jitney_flow *f, const struct jt_notice *n, size_t length)
