@@ -630,7 +630,8 @@ mode() {
 		discover = yes
 	END
 	start_jitneyd a --config="$work/a.conf"
-	start_controller b --guest=b1=vif-b1 "$(peer_flags b)" --remote="$(lab_mac a1)=a" --remote="$(lab_mac a2)=a"
+	# Not a2: who is no guest of a's for most of the time gets nothing out of frames.
+	start_controller b --guest=b1=vif-b1 "$(peer_flags b)" --remote="$(lab_mac a1)=a"
 	equal "settings" "$(ask a status '.page | [.page_size, .threshold, .small] | join(" ")') $(ask a cycle .cycle.length_ns)" \
 		"131072 70 100 3000000"
 	equal "strict guest" "$(ask a guests '.guests[] | "\(.name) \(.mac) \(.strict)"')" "one $(lab_mac a1) true"
