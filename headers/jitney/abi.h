@@ -243,6 +243,7 @@ JT_ASSERT(offsetof(struct jt_control, frames_polled) % 64 == 0, "a line of its o
 JT_ASSERT(offsetof(struct jt_control, banks) % 64 == 0, "a line a bank");
 
 #define JT_NEVER_STALE (~0ULL)
+
 /*
  * A flow that was aboard stays aboard so long, beside the time that a message may wait;
  * and longer, while its peer has not confirmed what was aboard, but not for ever.

@@ -10,9 +10,9 @@
  *     route and tag are one word. A place that becomes another flow's between two
  *     looks at it lends nobody a route; that the key is compared, too, makes it
  *     certain for all places that stay as they are.
- *  2. Only a quiet flow loses its place: nothing of it can still be under way, and it
- *     is not kept from the page. It knows no more than a new one then, so nothing is
- *     lost with it, whoever else may crowd the set.
+ *  2. Only a quiet flow loses its place: it is not kept from the page, and nothing of it
+ *     is under way, if no controller was held up for so long. All that is lost with it,
+ *     whoever else may crowd the set, is that its peer has not confirmed that yet.
  *  3. One at a time gives a place away (`busy`); who comes second goes to `crowded`.
  *  4. Who still holds a place that was given away may write to it. Its hint is
  *     compared with what it points to; its time aboard makes the other stay aboard;
